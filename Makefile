@@ -1,0 +1,101 @@
+# zhouyid: one Makefile, no recursion but into itself. Everything built lands in $(B).
+version := 0.1.0
+abi     := 1
+B       ?= build
+-include config.mk
+prefix  ?= /usr/local
+libdir  ?= $(prefix)/lib
+CC       = $(CROSS_COMPILE)gcc
+CFLAGS  ?= -O2 -g
+jobs    := -j$(shell nproc)
+
+# pkg-config runs once, and not before something is compiled: on a fresh machine it is not there yet.
+once     = $(eval $1 := $2)$($1)
+pkgs    := libevent_core libevent_pthreads libprotobuf-c jansson libmd libpng libjpeg
+pc       = $(call once,pc,$(shell $(CROSS_COMPILE)pkg-config --cflags $(pkgs)))
+libs_of  = $(shell $(CROSS_COMPILE)pkg-config --libs $1)
+cflags   = -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	-fPIC -fvisibility=hidden -pthread -I. -I$(B) -Iclient/include -D_GNU_SOURCE \
+	-DZHOUYI_VERSION='"$(version)"' $(pc) $(CPPFLAGS) $(CFLAGS) $(if $(COV),--coverage) \
+	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+
+# A source file belongs to the room of its directory; a program is a main.o on top of its rooms.
+objects  = $(patsubst %.c,$(B)/%.o,$(wildcard $(addsuffix /*.c,$1)))
+pb      := $(B)/proto/zhouyi.pb-c
+npu     := $(B)/libnpu.a
+loadable := $(B)/libloadable.a $(npu)
+compiler := $(B)/libcompiler.a $(loadable)
+daemon  := $(B)/libzhouyid.a $(B)/libproto.a $(loadable)
+so      := $(B)/libzhouyi-client.so
+client  := $(so:.so=.a)
+units   := $(basename $(call objects,$(wildcard tests/unit/*)))
+unit     = $(filter $(B)/tests/unit/$1/test_%,$(units))
+fuzzers := $(basename $(filter-out %_seeds.o,$(call objects,tests/fuzz)))
+helpers := $(basename $(call objects,tests/e2e tests/bench))
+examples := $(basename $(call objects,client/examples))
+programs := $(B)/zhouyid $(B)/zhouyi-cli $(B)/zhouyi-cc
+
+# mode:file:destination. Both install and uninstall read this list.
+files := 755:$(B)/zhouyid:$(prefix)/libexec/zhouyid 755:$(B)/zhouyi-cli:$(prefix)/bin/zhouyi-cli \
+	755:$(B)/zhouyi-cc:$(prefix)/bin/zhouyi-cc \
+	644:$(so).$(abi):$(libdir)/libzhouyi-client.so.$(abi) 644:$(client):$(libdir)/libzhouyi-client.a \
+	644:client/include/zhouyi-client.h:$(prefix)/include/zhouyi-client.h \
+	644:$(B)/client/zhouyi-client.pc:$(libdir)/pkgconfig/zhouyi-client.pc \
+	644:client/cli/completion.bash:$(prefix)/share/bash-completion/completions/zhouyi-cli \
+	644:docs/zhouyid.8:$(prefix)/share/man/man8/zhouyid.8 644:docs/zhouyi-cli.1:$(prefix)/share/man/man1/zhouyi-cli.1 \
+	644:docs/zhouyi-cc.1:$(prefix)/share/man/man1/zhouyi-cc.1
+
+all: $(filter $(B)/%,$(subst :, ,$(files))) $(so)
+$(B)/zhouyid: $(B)/daemon/main.o $(daemon)
+$(B)/zhouyi-cli: $(call objects,client/cli) $(so) $(loadable)
+$(B)/zhouyi-cc: $(B)/compiler/main.o $(compiler)
+$(npu): $(call objects,npu)
+$(B)/libloadable.a: $(call objects,loadable)
+$(B)/libcompiler.a: $(filter-out %/main.o,$(call objects,compiler))
+$(B)/libproto.a: $(call objects,proto) $(pb).o
+$(B)/libzhouyid.a: $(filter-out %/main.o,$(call objects,daemon))
+$(client): $(call objects,client proto) $(pb).o
+# A unit test links its room, those below it and the helpers beside it.
+define unit-room
+$(call unit,$1): %: %.o $$(filter-out $(B)/tests/unit/$1/test_%,$$(call objects,tests/unit/$1)) $2
+endef
+$(foreach r,npu loadable compiler daemon client proto,$(eval $(call unit-room,$r,$(if $(filter proto,$r),$(B)/libproto.a,$($r)))))
+$(fuzzers): %: %.o $(compiler) $(daemon)
+$(helpers) $(examples): %: %.o $(so) $(client) $(B)/libproto.a
+
+$(B)/zhouyid $(units) $(fuzzers): libs = $(call libs_of,libevent_core libevent_pthreads libprotobuf-c jansson libmd) -lm
+$(B)/zhouyi-cli: libs = $(call libs_of,jansson libpng libjpeg) -lm
+$(B)/zhouyi-cc: libs = -lm
+$(units): libs += -lcriterion
+$(helpers): libs = $(call libs_of,libprotobuf-c) -lm
+$(fuzzers): libs += -fsanitize=fuzzer
+$(programs) $(units) $(fuzzers) $(helpers) $(examples):
+	@mkdir -p $(@D)
+	$(CC) $(cflags) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN' -o $@ $(filter %.o %.a %.so,$^) $(libs)
+$(so).$(abi): client/zhouyi-client.map $(client)
+	$(CC) $(cflags) $(LDFLAGS) -shared -Wl,-soname,$(@F),--version-script=$<,-z,defs \
+		-o $@ -Wl,--whole-archive $(client) -Wl,--no-whole-archive $(call libs_of,libprotobuf-c)
+$(so): $(so).$(abi)	; ln -sf $(<F) $@
+%.a:			; rm -f $@ && $(CROSS_COMPILE)ar rcs $@ $^
+# The operators are loops over bytes: let the compiler vectorize them.
+$(B)/npu/%.o: cflags += -O3 -ffreestanding
+$(B)/%.o: %.c $(B)/flags | $(pb).h
+	@mkdir -p $(@D)
+	$(CC) $(cflags) -MMD -MP -c -o $@ $<
+$(pb).o: $(pb).c	; $(CC) $(cflags) -c -o $@ $<
+$(pb).c $(pb).h &: proto/zhouyi.proto | $(B)/flags
+	protoc-c --proto_path=$(<D) --c_out=$(@D) $<
+$(B)/%: %.in $(B)/flags
+	sed 's|@prefix@|$(prefix)|; s|@libdir@|$(libdir)|; s|@version@|$(version)|' $< >$@
+$(B)/flags: FORCE	; @mkdir -p $(B)/proto $(B)/client
+	@echo '$(CC) $(cflags) $(prefix)' | cmp -s - $@ || echo '$(CC) $(cflags) $(prefix)' >$@
+
+include tests/check.mk
+install: all
+	@for f in $(files); do IFS=:; set -- $$f; install -vDm$$1 $$2 $(DESTDIR)$$3 || exit; done
+	ln -sf libzhouyi-client.so.$(abi) $(DESTDIR)$(libdir)/libzhouyi-client.so
+uninstall:		; rm -f $(foreach f,$(files) $(libdir)/libzhouyi-client.so,$(DESTDIR)$(lastword $(subst :, ,$f)))
+clean:			; rm -rf $(B) $(B)-*
+.PHONY: all install uninstall clean FORCE
+.SECONDARY:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libzhouyi-client: run neural networks on an Arm China Zhouyi NPU through
+ * zhouyid, the daemon that owns it.
+ *
+ *	struct zhouyi_client *client;
+ *	struct zhouyi_model *model;
+ *	struct zhouyi_binding *binding;
+ *
+ *	zhouyi_client_open(&client, NULL);
+ *	zhouyi_model_load_file(client, "model.elf", NULL, 0, &model);
+ *	zhouyi_binding_create_simple(model, &binding);
+ *	memcpy(zhouyi_binding_data(binding, ZHOUYI_INPUT, 0), pixels, n_pixels);
+ *	zhouyi_run(binding, NULL, NULL);
+ *	use(zhouyi_binding_data(binding, ZHOUYI_OUTPUT, 0));
+ *
+ * Errors. Functions that can fail return 0 (or a count) on success and a negative
+ * enum zhouyi_error on failure; outputs are then untouched. zhouyi_strerror()
+ * gives the text of a code, zhouyi_client_error() the daemon's sentence about the
+ * last failed call on a client.
+ *
+ * Ownership. Each object is destroyed by its own function, which accepts NULL, and
+ * children before parents: bindings, then buffers and models, then the client.
+ * Closing a client leaves its children valid only for being destroyed.
+ *
+ * Threads. The library makes no threads, handles no signals and prints nothing.
+ * Different clients may be used by different threads at the same time; one client,
+ * with everything made from it, by one thread at a time. Callbacks run only inside
+ * zhouyi_client_dispatch(), zhouyi_run() and zhouyi_client_close(), on the calling
+ * thread.
+ *
+ * Fork. After fork() the child may only destroy and close what it inherited, which
+ * closes its descriptors and memory and does not disturb the parent. Everything
+ * else returns ZHOUYI_ERROR_FORKED.
+ *
+ * Blocking. Everything one may wait for is readable on zhouyi_client_fd(). Only
+ * functions that are documented as blocking wait.
+ *
+ * Compatibility. Structs that the caller fills start with their size, set by
+ * their initializer macros, so that later versions can add members. Enumerators
+ * keep their numbers.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef ZHOUYI_API
+#define ZHOUYI_API __attribute__((visibility("default")))
+#endif
+
+struct zhouyi_client;
+struct zhouyi_model;
+struct zhouyi_buffer;
+struct zhouyi_binding;
+
+/* Where the daemon listens unless told otherwise; the environment variable ZHOUYI_SOCKET overrides it. */
+#define ZHOUYI_DEFAULT_SOCKET "/run/zhouyid/zhouyid.sock"
+
+/* Functions return these negated: -ZHOUYI_ERROR_NOT_FOUND. */
+enum zhouyi_error {
+	ZHOUYI_SUCCESS = 0,
+	ZHOUYI_ERROR_INVALID = 1,	    /* an argument makes no sense */
+	ZHOUYI_ERROR_NOT_FOUND = 2,	    /* no such model, buffer, binding, request, file */
+	ZHOUYI_ERROR_EXISTS = 3,	    /* the name is taken by another model */
+	ZHOUYI_ERROR_DENIED = 4,	    /* policy or file permissions do not allow it */
+	ZHOUYI_ERROR_LIMIT = 5,		    /* a quota of this client is reached */
+	ZHOUYI_ERROR_NO_MEMORY = 6,	    /* out of memory, here or in the daemon */
+	ZHOUYI_ERROR_NO_DEVICE_MEMORY = 7,  /* the device is out of memory */
+	ZHOUYI_ERROR_BUSY = 8,		    /* in use, or too much on its way: dispatch, then try again */
+	ZHOUYI_ERROR_BAD_MODEL = 9,	    /* the file is not a valid model */
+	ZHOUYI_ERROR_WRONG_TARGET = 10,	    /* a valid model, but for another device */
+	ZHOUYI_ERROR_NOT_SUPPORTED = 11,
+	ZHOUYI_ERROR_BAD_BUFFER = 12,	    /* a tensor's range does not fit its buffer or size */
+	ZHOUYI_ERROR_DEVICE_FAULT = 13,	    /* the job faulted; zhouyi_result has details */
+	ZHOUYI_ERROR_DEVICE_TIMEOUT = 14,   /* the job ran longer than it may */
+	ZHOUYI_ERROR_DEVICE_GONE = 15,
+	ZHOUYI_ERROR_CANCELLED = 16,
+	ZHOUYI_ERROR_DEADLINE_REFUSED = 17, /* the deadline cannot be met */
+	ZHOUYI_ERROR_DEADLINE_EXPIRED = 18, /* the deadline passed while the request was queued */
+	ZHOUYI_ERROR_TIMEOUT = 19,	    /* the request's timeout */
+	ZHOUYI_ERROR_SHUTTING_DOWN = 20,    /* the daemon is stopping */
+	ZHOUYI_ERROR_PROTOCOL = 21,	    /* daemon and library misunderstand each other */
+	ZHOUYI_ERROR_INTERNAL = 22,	    /* a failure of the daemon; its log says more */
+	ZHOUYI_ERROR_DISCONNECTED = 23,	    /* no daemon, or it went away */
+	ZHOUYI_ERROR_VERSION = 24,	    /* no common protocol version */
+	ZHOUYI_ERROR_FORKED = 25,	    /* this client belongs to the parent process */
+	ZHOUYI_ERROR_IO = 26,		    /* a file could not be read */
+};
+
+/* The text of a code, of either sign; static, never NULL. */
+ZHOUYI_API const char *zhouyi_strerror(int error);
+
+/* This library's version, "0.1.0". */
+ZHOUYI_API const char *zhouyi_version(void);
+
+/*
+ * Clients
+ */
+
+/*
+ * Connect to the daemon at @socket_path, or, if NULL, at $ZHOUYI_SOCKET, or at
+ * ZHOUYI_DEFAULT_SOCKET. Blocks until the daemon has answered.
+ *   ZHOUYI_ERROR_DISCONNECTED  nothing listens there
+ *   ZHOUYI_ERROR_DENIED        the socket's permissions do not let us in
+ */
+ZHOUYI_API int zhouyi_client_open(struct zhouyi_client **ret, const char *socket_path);
+
+/*
+ * Unanswered requests are cancelled by the daemon; their callbacks run now, with
+ * ZHOUYI_ERROR_CANCELLED.
+ */
+ZHOUYI_API void zhouyi_client_close(struct zhouyi_client *client);
+
+/*
+ * The daemon's sentence about the last call on @client that failed, or the text of
+ * its code. Valid until the next call; never NULL.
+ */
+ZHOUYI_API const char *zhouyi_client_error(const struct zhouyi_client *client);
+
+/* Readable (poll for POLLIN) when zhouyi_client_dispatch() has something to do. Stays the library's. */
+ZHOUYI_API int zhouyi_client_fd(const struct zhouyi_client *client);
+
+/*
+ * Deliver answers to their callbacks. Waits up to @timeout_ms for the first one: 0
+ * does not wait, -1 waits for ever. Returns how many were delivered, or
+ *   ZHOUYI_ERROR_DISCONNECTED  the daemon has gone; every unanswered request was
+ *                              delivered with this error
+ */
+ZHOUYI_API int zhouyi_client_dispatch(struct zhouyi_client *client, int timeout_ms);
+
+/*
+ * Models
+ */
+
+/* For zhouyi_model_load_*(): keep the model loaded, under its name, until zhouyi_model_unload(). */
+#define ZHOUYI_LOAD_KEEP 1u
+
+/*
+ * Load a model from a file or from memory; the bytes are copied and not needed
+ * afterwards. Blocks. @name, at most 63 bytes, is what listings call it; NULL: the
+ * file's name (from memory: none). An image that the daemon has already is shared.
+ *   ZHOUYI_ERROR_BAD_MODEL, _WRONG_TARGET, _NO_DEVICE_MEMORY, _LIMIT, _DENIED,
+ *   ZHOUYI_ERROR_EXISTS     another model is kept under this name
+ *   ZHOUYI_ERROR_NOT_FOUND, _IO  the file
+ */
+ZHOUYI_API int zhouyi_model_load_file(struct zhouyi_client *client, const char *path,
+				      const char *name, unsigned int flags,
+				      struct zhouyi_model **ret);
+ZHOUYI_API int zhouyi_model_load_memory(struct zhouyi_client *client, const void *image,
+					size_t size, const char *name, unsigned int flags,
+					struct zhouyi_model **ret);
+
+/* Use a model that was loaded with ZHOUYI_LOAD_KEEP. Blocks. ZHOUYI_ERROR_NOT_FOUND. */
+ZHOUYI_API int zhouyi_model_open(struct zhouyi_client *client, const char *name,
+				 struct zhouyi_model **ret);
+
+/* Bindings of the model must have been destroyed. A kept model stays loaded. */
+ZHOUYI_API void zhouyi_model_close(struct zhouyi_model *model);
+
+/* Stop keeping the model called @name. Blocks. ZHOUYI_ERROR_NOT_FOUND. */
+ZHOUYI_API int zhouyi_model_unload(struct zhouyi_client *client, const char *name);
+
+enum zhouyi_tensor_kind { ZHOUYI_INPUT = 0, ZHOUYI_OUTPUT = 1 };
+
+/* Element types, numbered as in loadables. */
+enum zhouyi_data_type {
+	ZHOUYI_TYPE_UNKNOWN = 0x00,
+	ZHOUYI_TYPE_BOOL = 0x01,
+	ZHOUYI_TYPE_UINT8 = 0x02,
+	ZHOUYI_TYPE_INT8 = 0x03,
+	ZHOUYI_TYPE_UINT16 = 0x04,
+	ZHOUYI_TYPE_INT16 = 0x05,
+	ZHOUYI_TYPE_UINT32 = 0x06,
+	ZHOUYI_TYPE_INT32 = 0x07,
+	ZHOUYI_TYPE_UINT64 = 0x08,
+	ZHOUYI_TYPE_INT64 = 0x09,
+	ZHOUYI_TYPE_FLOAT16 = 0x0a,
+	ZHOUYI_TYPE_FLOAT32 = 0x0b,
+};
+
+enum zhouyi_layout { ZHOUYI_LAYOUT_UNKNOWN = 0, ZHOUYI_LAYOUT_NHWC = 1, ZHOUYI_LAYOUT_NCHW = 2 };
+
+#define ZHOUYI_MAX_RANK 8
+
+/*
+ * A tensor of a model. For quantized tensors real = (stored - zero_point) * scale;
+ * scale 0 means the file does not say.
+ */
+struct zhouyi_tensor {
+	enum zhouyi_tensor_kind kind;
+	unsigned int index; /* among the tensors of its kind */
+	const char *name;   /* "" if the model has no names */
+	size_t size;	    /* bytes */
+	enum zhouyi_data_type type;
+	unsigned int rank; /* 0 if the model has no shapes */
+	uint32_t dims[ZHOUYI_MAX_RANK]; /* outermost first */
+	enum zhouyi_layout layout;
+	float scale;
+	int32_t zero_point;
+};
+
+/* "uint8", "int8", "float32", …; never NULL. */
+ZHOUYI_API const char *zhouyi_data_type_name(enum zhouyi_data_type type);
+
+ZHOUYI_API unsigned int zhouyi_model_n_tensors(const struct zhouyi_model *model,
+					       enum zhouyi_tensor_kind kind);
+/* Borrowed from the model; NULL if there is no such tensor. */
+ZHOUYI_API const struct zhouyi_tensor *zhouyi_model_tensor(const struct zhouyi_model *model,
+							   enum zhouyi_tensor_kind kind,
+							   unsigned int index);
+/* Borrowed from the model, never NULL: its name, SHA-256 in hexadecimal, target. */
+ZHOUYI_API const char *zhouyi_model_name(const struct zhouyi_model *model);
+ZHOUYI_API const char *zhouyi_model_hash(const struct zhouyi_model *model);
+ZHOUYI_API const char *zhouyi_model_target(const struct zhouyi_model *model);
+
+/*
+ * Buffers: memory that this process and the NPU share. Tensors in them are used
+ * in place; nothing is copied.
+ */
+
+/* @size bytes, zeroed, mapped read-write. Blocks. ZHOUYI_ERROR_LIMIT, _NO_DEVICE_MEMORY. */
+ZHOUYI_API int zhouyi_buffer_create(struct zhouyi_client *client, size_t size,
+				    struct zhouyi_buffer **ret);
+/* Unmaps it. The NPU's side stays while bindings use it. */
+ZHOUYI_API void zhouyi_buffer_destroy(struct zhouyi_buffer *buffer);
+ZHOUYI_API void *zhouyi_buffer_data(const struct zhouyi_buffer *buffer);
+/* At least what was asked for: rounded up to pages. */
+ZHOUYI_API size_t zhouyi_buffer_size(const struct zhouyi_buffer *buffer);
+
+/*
+ * Bindings: a model, and where each of its inputs and outputs lives. Made once,
+ * used for any number of requests. A camera with four frames has four bindings.
+ */
+
+struct zhouyi_range {
+	enum zhouyi_tensor_kind kind;
+	unsigned int index;
+	struct zhouyi_buffer *buffer;
+	size_t offset; /* any; the tensor occupies [offset, offset + its size) */
+};
+
+/*
+ * @ranges names every input and output of @model exactly once. Outputs must not
+ * overlap anything else. Blocks. ZHOUYI_ERROR_BAD_BUFFER, _LIMIT.
+ */
+ZHOUYI_API int zhouyi_binding_create(struct zhouyi_model *model, const struct zhouyi_range *ranges,
+				     size_t n_ranges, struct zhouyi_binding **ret);
+/* The same with one new buffer that the binding owns and that has room for everything. */
+ZHOUYI_API int zhouyi_binding_create_simple(struct zhouyi_model *model,
+					    struct zhouyi_binding **ret);
+/* No request of it may be unanswered. */
+ZHOUYI_API void zhouyi_binding_destroy(struct zhouyi_binding *binding);
+/* Where a tensor lives in this process; NULL if there is no such tensor. */
+ZHOUYI_API void *zhouyi_binding_data(const struct zhouyi_binding *binding,
+				     enum zhouyi_tensor_kind kind, unsigned int index);
+
+/*
+ * Requests
+ */
+
+/* Most urgent first. */
+enum zhouyi_class {
+	ZHOUYI_CLASS_REALTIME = 0,
+	ZHOUYI_CLASS_INTERACTIVE = 1, /* the default */
+	ZHOUYI_CLASS_NORMAL = 2,
+	ZHOUYI_CLASS_BACKGROUND = 3,
+};
+
+struct zhouyi_options {
+	size_t size; /* sizeof(struct zhouyi_options) */
+	enum zhouyi_class request_class;
+	uint64_t core_mask;   /* cores it may run on, bit i for core i; 0: any */
+	uint64_t deadline_ns; /* CLOCK_MONOTONIC, absolute; 0: none */
+	uint64_t timeout_ns;  /* from acceptance to answer; 0: none */
+};
+#define ZHOUYI_OPTIONS_INIT \
+	{ .size = sizeof(struct zhouyi_options), .request_class = ZHOUYI_CLASS_INTERACTIVE }
+
+/* How a request went. Times are in nanoseconds. */
+struct zhouyi_result {
+	int error; /* 0 or a negated enum zhouyi_error */
+	uint64_t request; /* the daemon's number for it, as in its log */
+	uint64_t queue_ns, run_ns, total_ns;
+	uint64_t cores;	       /* where it ran, one bit per core */
+	uint64_t copied_bytes; /* tensor bytes the daemon had to copy; 0 is the rule */
+	/* With ZHOUYI_ERROR_DEVICE_FAULT: */
+	unsigned int fault;	 /* 1 illegal instruction, 2 memory access, 3 device error, 4 no completion */
+	unsigned int fault_code; /* device specific */
+	unsigned int fault_core, fault_tec, fault_insn;
+	uint64_t fault_address;
+};
+
+/* One sentence about a result, for people; static until the next call in this thread. */
+ZHOUYI_API const char *zhouyi_result_text(const struct zhouyi_result *result);
+
+/* @result is valid during the call only. May submit; must not destroy @binding or close the client. */
+typedef void (*zhouyi_done_fn)(struct zhouyi_binding *binding, const struct zhouyi_result *result,
+			       void *userdata);
+
+/*
+ * Queue one inference. Does not block. Inputs must not change and outputs must not
+ * be used before the answer, which @done gets, from dispatch, exactly once.
+ * @options may be NULL. @ret_request may be NULL; it gets a number for
+ * zhouyi_cancel().
+ *   ZHOUYI_ERROR_BUSY          the socket is full: dispatch, then try again
+ *   ZHOUYI_ERROR_DISCONNECTED
+ * Everything else, such as a limit, is an answer.
+ */
+ZHOUYI_API int zhouyi_submit(struct zhouyi_binding *binding, const struct zhouyi_options *options,
+			     zhouyi_done_fn done, void *userdata, uint64_t *ret_request);
+
+/*
+ * Submit and wait. Answers of other requests that arrive meanwhile are delivered
+ * to their callbacks. Returns the result's error. @ret_result may be NULL.
+ */
+ZHOUYI_API int zhouyi_run(struct zhouyi_binding *binding, const struct zhouyi_options *options,
+			  struct zhouyi_result *ret_result);
+
+/*
+ * Ask for a request to be cancelled; it is still answered exactly once, with
+ * ZHOUYI_ERROR_CANCELLED or, if it was too late, with its result. Blocks for the
+ * daemon's acknowledgement. ZHOUYI_ERROR_NOT_FOUND: it is answered already.
+ */
+ZHOUYI_API int zhouyi_cancel(struct zhouyi_client *client, uint64_t request);
+
+/*
+ * Looking around. All block. What they return is one allocation, freed with
+ * zhouyi_free(); strings in it live as long.
+ */
+
+ZHOUYI_API void zhouyi_free(void *info);
+
+struct zhouyi_status {
+	const char *version; /* the daemon's */
+	const char *health;  /* "ready", "draining" */
+	uint64_t uptime_ns;
+	unsigned int sessions, models, queued, running;
+	uint64_t accepted, answered, succeeded, faulted, cancelled, copied_bytes;
+};
+ZHOUYI_API int zhouyi_status_get(struct zhouyi_client *client, struct zhouyi_status **ret);
+
+struct zhouyi_counter {
+	const char *name;
+	uint64_t value;
+};
+
+struct zhouyi_device {
+	const char *backend, *reason, *target, *placement;
+	unsigned int partitions, clusters, cores, tecs;
+	uint64_t memory_bytes, memory_used;
+	size_t n_counters;
+	const struct zhouyi_counter *counters;
+};
+ZHOUYI_API int zhouyi_device_get(struct zhouyi_client *client, struct zhouyi_device **ret);
+
+struct zhouyi_model_summary {
+	const char *name, *hash, *target;
+	bool kept;
+	unsigned int users, slots;
+	uint64_t device_bytes, requests;
+};
+
+struct zhouyi_model_list {
+	size_t n;
+	const struct zhouyi_model_summary *models;
+};
+ZHOUYI_API int zhouyi_model_list_get(struct zhouyi_client *client, struct zhouyi_model_list **ret);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The isolation rule. All tenants of a device share its address window, so a
+ * program is only as safe as its addresses. A program of the software NPU
+ * (architecture 0x53) is accepted only if
+ *   - each subgraph's instructions, from text_offset to `end`, lie in .text and
+ *     are legal (npu_insn_check());
+ *   - each operand slot lies in rodata, is 4-byte aligned, and no two different
+ *     slots overlap;
+ *   - each slot's address word is covered by exactly one patch entry, with mask
+ *     0xffffffff, whose subsection is exactly as large as the slot says, and the
+ *     slot says what the instruction implies;
+ *   - a constant operand is patched to a static section, an output never is;
+ *   - there is no other patch entry, no remap entry, no descriptor and no SegMMU
+ *     record.
+ */
+#pragma once
+
+#include "loadable/loadable_elf.h"
+
+/*
+ * Returns 0, also for graphs of other architectures (their code cannot be
+ * checked; who may load them is a matter of policy), or -EBADMSG with the reason.
+ */
+int program_check(const struct graph *graph, struct loadable_error *ret_error);

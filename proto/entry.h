@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What travels for each inference: one fixed 128-byte entry each way. The same
+ * structs are packets on the socket today and ring entries later.
+ *
+ * Every packet on the socket starts with a 32-bit type word:
+ *
+ *	ZY_PACKET_SUBMIT    client -> daemon   exactly one struct zy_submit
+ *	ZY_PACKET_COMPLETE  daemon -> client   exactly one struct zy_complete
+ *	ZY_PACKET_CONTROL   both ways          type word, then one protobuf message:
+ *	                                       zy.Request from the client, zy.Response
+ *	                                       from the daemon (zhouyi.proto), with its
+ *	                                       descriptors as SCM_RIGHTS
+ *
+ * Both ends are on one machine, so integers are in its byte order. Fields that
+ * are reserved are 0 when sent; the daemon refuses a submit entry in which they
+ * are not, and clients ignore them, so that either side can learn to use them.
+ * Flags are negotiated by feature bits in hello.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define ZY_PROTOCOL_VERSION 1u
+
+/* The largest control packet, type word included. */
+#define ZY_PACKET_MAX 65536u
+
+/* "ZYxx" in memory order: a stream of garbage is not mistaken for a packet. */
+#define ZY_PACKET_SUBMIT 0x0153595au
+#define ZY_PACKET_COMPLETE 0x0243595au
+#define ZY_PACKET_CONTROL 0x0350595au
+
+/* Scheduling classes, most urgent first. */
+enum zy_class {
+	ZY_CLASS_REALTIME = 0,
+	ZY_CLASS_INTERACTIVE = 1,
+	ZY_CLASS_NORMAL = 2,
+	ZY_CLASS_BACKGROUND = 3,
+	ZY_CLASS_MAX_
+};
+
+/*
+ * Results, in entries and in zy.Response.status: 0 or one of these. Numbers are
+ * for ever; the public header gives the same numbers names of its own.
+ */
+enum zy_status {
+	ZY_OK = 0,
+	ZY_INVALID = 1,		  /* an argument makes no sense; detail says which */
+	ZY_NOT_FOUND = 2,	  /* no such model, buffer, binding or request */
+	ZY_EXISTS = 3,		  /* the name is taken */
+	ZY_DENIED = 4,		  /* policy does not allow it */
+	ZY_LIMIT = 5,		  /* a quota or bound of this client is reached */
+	ZY_NO_MEMORY = 6,	  /* the daemon is out of memory */
+	ZY_NO_DEVICE_MEMORY = 7,  /* the device is out of memory */
+	ZY_BUSY = 8,		  /* in use: try again later */
+	ZY_BAD_MODEL = 9,	  /* malformed loadable */
+	ZY_WRONG_TARGET = 10,	  /* well-formed, but for another device */
+	ZY_NOT_SUPPORTED = 11,
+	ZY_BAD_BUFFER = 12,	  /* a tensor's range does not fit its buffer or its size */
+	ZY_DEVICE_FAULT = 13,	  /* the job faulted; the entry has device details */
+	ZY_DEVICE_TIMEOUT = 14,	  /* the job ran longer than it may */
+	ZY_DEVICE_GONE = 15,
+	ZY_CANCELLED = 16,
+	ZY_DEADLINE_REFUSED = 17, /* cannot be met */
+	ZY_DEADLINE_EXPIRED = 18, /* passed while the request was queued */
+	ZY_TIMEOUT = 19,	  /* the request's own timeout */
+	ZY_SHUTTING_DOWN = 20,
+	ZY_PROTOCOL = 21,	  /* broken message; the connection ends */
+	ZY_INTERNAL = 22,	  /* ours; the log says more */
+	ZY_DISCONNECTED = 23,	  /* library only: the daemon went away */
+	ZY_VERSION = 24,	  /* no common protocol version */
+	ZY_STATUS_MAX_
+};
+
+/* Run @binding once. */
+struct zy_submit {
+	uint32_t type;	   /* ZY_PACKET_SUBMIT */
+	uint32_t binding;  /* id from CreateBinding */
+	uint64_t cookie;   /* comes back in the completion; unique among this client's unanswered requests */
+	uint32_t class;	   /* enum zy_class */
+	uint32_t flags;	   /* 0 */
+	uint64_t core_mask; /* cores it may run on; 0 = any */
+	uint64_t deadline_ns; /* CLOCK_MONOTONIC, absolute, end to end; 0 = none */
+	uint64_t timeout_ns;  /* from acceptance to answer; 0 = none */
+	uint64_t reserved[10];
+};
+_Static_assert(sizeof(struct zy_submit) == 128, "entries have 128 bytes");
+
+/* Classes of device failures in zy_complete.fault. */
+enum zy_fault {
+	ZY_FAULT_NONE = 0,
+	ZY_FAULT_EXCEPTION = 1, /* the program did something illegal */
+	ZY_FAULT_MEMORY = 2,	/* an access outside what it may touch */
+	ZY_FAULT_ERROR = 3,	/* a device or pool error */
+	ZY_FAULT_NO_END = 4,	/* the chain ended without reporting completion */
+};
+
+/* The daemon no longer touches the request's buffers. Always set, except on the first of two answers. */
+#define ZY_COMPLETE_RELEASED (1u << 0)
+
+/* The answer to one submit entry. Times are in nanoseconds. */
+struct zy_complete {
+	uint32_t type;	 /* ZY_PACKET_COMPLETE */
+	int32_t status;	 /* enum zy_status */
+	uint64_t cookie;
+	uint64_t request; /* the daemon's number for this request, as in its log; 0 if it was never accepted */
+	uint32_t flags;	 /* ZY_COMPLETE_* */
+	uint32_t waited_for; /* reserved: 0 */
+	uint64_t queue_ns; /* acceptance to hand-over to the device */
+	uint64_t run_ns;   /* on the device, as the device measures it */
+	uint64_t total_ns; /* acceptance to this answer */
+	uint64_t cores;	   /* where it ran, one bit per core */
+	uint64_t copied_bytes; /* tensor bytes the daemon copied: 0 on the zero-copy path */
+	/* With ZY_DEVICE_FAULT: */
+	uint32_t fault;	      /* enum zy_fault */
+	uint32_t fault_code;  /* device specific; software NPU: enum npu_reason */
+	uint64_t fault_address;
+	uint32_t fault_tcbp;
+	uint32_t fault_insn;  /* index of the instruction */
+	uint8_t fault_core, fault_tec;
+	uint8_t reserved0[6];
+	uint64_t reserved[3];
+};
+_Static_assert(sizeof(struct zy_complete) == 128, "entries have 128 bytes");
+
+/* Feature bits of hello; none beyond the base protocol yet. */
+#define ZY_FEATURES UINT64_C(0)

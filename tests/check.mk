@@ -1,0 +1,34 @@
+# Everything that checks, measures or shows; the product's own rules are in the Makefile.
+tests := $(units) $(wildcard tests/e2e/*.sh) $(B)/check-abi $(B)/check-npu
+
+# The two commands of the README: set up, then do it.
+demo check: %: ; @scripts/setup $@ && $(MAKE) --no-print-directory $(jobs) $@-run
+demo-run: all		; @B=$(B) scripts/demo
+check-run: all $(units) $(helpers) $(examples) $(B)/check-abi $(B)/check-npu
+	@B=$(B) SAN=$(SAN) tests/run $(tests)
+check-asan:		; @scripts/setup check && $(MAKE) --no-print-directory $(jobs) B=$(B)-asan SAN=address,undefined check-run
+# Criterion does not start under ThreadSanitizer, and races live in the running daemon anyway.
+check-tsan:		; @scripts/setup check && $(MAKE) --no-print-directory $(jobs) B=$(B)-tsan SAN=thread check-e2e
+check-e2e: all $(helpers) $(examples)
+	@B=$(B) SAN=$(SAN) tests/run $(wildcard tests/e2e/*.sh)
+%.run: %		; B=$(B) $<
+
+# The library exports what its header declares, and nothing else.
+$(B)/check-abi: $(so) client/include/zhouyi-client.h tests/check.mk
+	@nm -D --defined-only $< | sed -n 's/.* \(zhouyi_[a-z0-9_]*\)@.*/\1/p' | sort -u >$(B)/abi
+	@printf '%s\n' '#!/bin/sh' 'echo TAP version 13; echo 1..1' \
+		'grep -o "zhouyi_[a-z0-9_]*(" client/include/zhouyi-client.h | tr -d "(" | sort -u | diff $(B)/abi - >&2 || printf "not "' \
+		'echo "ok 1 - the library exports what its header declares"' >$@; chmod +x $@
+# The software NPU is freestanding and has no float: general registers suffice and only mem* is wanted.
+$(B)/check-npu: $(wildcard npu/*.[ch]) tests/check.mk
+	@mkdir -p $(B)
+	@printf '%s\n' '#!/bin/sh' 'echo TAP version 13; echo 1..1' \
+		'for f in npu/*.c; do $(CC) -std=c11 -I. -O2 -ffreestanding -mgeneral-regs-only -Wall -Wextra -Werror -c -o $@.o $$f && nm -u $@.o; done 2>&1 |' \
+		'	grep -vwE "mem(cpy|set|move|cmp)|npu_[a-z0-9_]*|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_" | grep . >&2 && printf "not "' \
+		'echo "ok 1 - the software NPU is freestanding and free of float"' >$@; chmod +x $@
+
+bench: all $(helpers)	; @B=$(B) tests/bench/run
+fuzz:			; @scripts/setup fuzz && $(MAKE) --no-print-directory $(jobs) B=$(B)-fuzz CC=clang SAN=fuzzer-no-link,address,undefined fuzzers
+fuzzers: $(fuzzers)
+coverage:		; @scripts/setup coverage && $(MAKE) --no-print-directory B=$(B)-cov COV=1 CFLAGS='-Og -g' check-run && gcovr --object-directory $(B)-cov
+.PHONY: demo check demo-run check-run check-asan check-tsan check-e2e bench fuzz fuzzers coverage
