@@ -4,9 +4,11 @@
  *
  *	          submit              device_submit()            event
  *	(client) -------> QUEUED --------------------> RUNNING -------> (answered, freed)
- *	                    |                             |
- *	                    | cancel, client gone         | cancel, client gone: abort
- *	                    +-------> (answered)          +-> ABORTING --event--> (answered)
+ *	                    |  |                          |
+ *	                    |  | the device refuses it    | cancel, client gone: abort
+ *	                    |  +---> FAILED --> (answered) +-> ABORTING --event--> (answered)
+ *	                    | cancel, client gone
+ *	                    +-------> (answered)
  *
  * It is answered exactly once, by scheduler.c calling the owner's answer function,
  * and holds its binding, with it model and buffers, until the device is done.
@@ -25,7 +27,7 @@ struct binding;
 struct job_owner;
 struct slot;
 
-enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_ABORTING };
+enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_ABORTING, JOB_FAILED };
 
 struct job {
 	struct list link;	/* in the queue, or in the scheduler's list of running jobs */

@@ -16,6 +16,7 @@
 struct device;
 struct loop;
 struct loop_io;
+struct loop_timer;
 
 struct scheduler_counters {
 	uint64_t accepted;  /* = answered + queued + running */
@@ -35,6 +36,9 @@ struct scheduler {
 	unsigned int *load; /* jobs per core; caps.cores of them */
 	struct scheduler_entry *entries; /* caps.depth; what device cookies index */
 	uint32_t free_entry;
+	struct list failed;  /* job.link; the device refused them, to be answered from failed_timer */
+	struct loop_timer *failed_timer; /* owned */
+	bool kicking;
 	struct list pool; /* job.link; freed jobs for reuse, so that a request allocates nothing */
 	uint64_t next_id;
 	struct scheduler_counters counters;
