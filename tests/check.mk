@@ -30,5 +30,6 @@ $(B)/check-npu: $(wildcard npu/*.[ch]) tests/check.mk
 bench: all $(helpers)	; @B=$(B) tests/bench/run
 fuzz:			; @scripts/setup fuzz && $(MAKE) --no-print-directory $(jobs) B=$(B)-fuzz CC=clang SAN=fuzzer-no-link,address,undefined fuzzers
 fuzzers: $(fuzzers)
+check-fuzz: fuzz	; @B=$(B)-fuzz tests/fuzz/run $(FUZZ_SECONDS)
 coverage:		; @scripts/setup coverage && $(MAKE) --no-print-directory B=$(B)-cov COV=1 CFLAGS='-Og -g' check-run && gcovr --object-directory $(B)-cov
-.PHONY: demo check demo-run check-run check-asan check-tsan check-e2e bench fuzz fuzzers coverage
+.PHONY: demo check demo-run check-run check-asan check-tsan check-e2e bench fuzz fuzzers check-fuzz coverage

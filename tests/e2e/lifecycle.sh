@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Cancelling and shutting down with work on its way: every request is answered exactly once.
+. "$(dirname "$0")/common"
+plan 14
+
+inflight=$B/tests/e2e/inflight
+"$B/zhouyi-cc" --test-program 'delay 20000; copy' --size 64 -o "$dir/delay.elf" || exit 1
+"$B/zhouyi-cc" --test-program 'hang' --size 64 -o "$dir/hang.elf" || exit 1
+"$B/zhouyi-cc" --test-program 'fault exception' --size 64 -o "$dir/fault.elf" || exit 1
+head -c 64 /dev/urandom >"$dir/input"
+
+start_daemon
+ok "half of 200 requests are cancelled, all are answered" "$inflight" "$sock" "$dir/delay.elf" 200 cancel
+ok "the other half succeeded" grep -q "^100: " "$dir/out"
+ok "running requests can be cancelled, even those that hang" "$inflight" "$sock" "$dir/hang.elf" 2 cancel &
+hang_pid=$!
+# The first of the two is never cancelled by its owner: it is when its owner dies.
+for i in $(seq 100); do [ "$(status_field running)" = 1 ] && break; sleep 0.05; done
+pkill -KILL -P "$hang_pid" 2>/dev/null
+wait "$hang_pid" 2>/dev/null
+checks=$((checks + 1))
+idle() { [ "$(status_field running)" = 0 ]; }
+ok "a hanging request goes with its owner" eventually idle
+fails "a fault is its owner's" 1 "fault" $cli infer "$dir/fault.elf" "$dir/input"
+ok "and nobody else's" $cli infer "$dir/delay.elf" "$dir/input" -o "$dir/output"
+ok "whose answer is right" cmp "$dir/input" "$dir/output"
+
+"$inflight" "$sock" "$dir/delay.elf" 100 >"$dir/inflight" 2>&1 &
+inflight_pid=$!
+for i in $(seq 200); do grep -q submitted "$dir/inflight" && break; sleep 0.02; done
+ok "the daemon stops in order with 100 requests on their way" stop_daemon
+ok "each was answered exactly once" wait "$inflight_pid"
+ok "those that ran succeeded" grep -q "success" "$dir/inflight"
+ok "the others were told" grep -q "stopping" "$dir/inflight"
+
+start_daemon
+"$inflight" "$sock" "$dir/hang.elf" 5 >"$dir/inflight" 2>&1 &
+inflight_pid=$!
+for i in $(seq 200); do grep -q submitted "$dir/inflight" && break; sleep 0.02; done
+kill -KILL "$daemon_pid"
+wait "$daemon_pid" 2>/dev/null
+daemon_pid=
+ok "when the daemon is killed" true
+ok "every request is still answered exactly once" wait "$inflight_pid"
+start_daemon
+ok "and a new daemon takes the socket over" stop_daemon
