@@ -89,13 +89,18 @@ struct npu_slot {
 _Static_assert(sizeof(struct npu_slot) == 8, "a slot has 8 bytes");
 
 /*
- * Rounding, everywhere: x * multiplier * 2^(shift - 31), computed in 64 bits and
- * rounded to nearest, ties towards plus infinity. (This is the "single rounding"
- * form of the TFLite quantization specification's fixed-point multiplication.)
+ * Rounding, everywhere: x * multiplier * 2^(shift - 31), computed in 64 bits,
+ * rounded to nearest, ties towards plus infinity, and saturated to 32 bits. (This
+ * is the "single rounding" form of the TFLite quantization specification's
+ * fixed-point multiplication.) Nothing overflows for any @x and multiplier as
+ * long as the shift is in its range.
  */
 static inline int32_t npu_scale_apply(int32_t x, struct npu_scale s)
 {
 	int right = 31 - s.shift; /* 1 … 62 */
+	int64_t y = ((int64_t)x * s.multiplier + ((int64_t)1 << (right - 1))) >> right;
 
-	return (int32_t)(((int64_t)x * s.multiplier + ((int64_t)1 << (right - 1))) >> right);
+	if (y > 0x7fffffff)
+		return 0x7fffffff;
+	return y < -0x7fffffff - 1 ? -0x7fffffff - 1 : (int32_t)y;
 }
