@@ -31,7 +31,10 @@
  *   - The walker holds at most one group that waits for its dependency or for a
  *     core, and does not go past a grid end before that grid has finished.
  *   - A malformed TCB or instruction is an exception, memory that the host
- *     refuses to map is a fault; the group ends there, the chain goes on.
+ *     refuses to map is a fault. A program's failure ends its group and the chain
+ *     goes on. A TCB that cannot be fetched or trusted ends the walk: its link is
+ *     no better than the rest of it. Groups before it finish.
+ *   - A TCB reports either its failure or that it is done, never both.
  */
 #pragma once
 
@@ -107,7 +110,7 @@ struct npu_host {
 	 */
 	void *(*map)(void *host, struct npu_list *list, uint64_t address, uint32_t length,
 		     enum npu_access access);
-	/* Something happened on @list. From serialized functions only. */
+	/* Something happened on @list. From serialized functions only; must not call the engine. */
 	void (*report)(void *host, struct npu_list *list, const struct npu_cause *cause);
 };
 
@@ -139,6 +142,7 @@ struct npu_group {
 	uint32_t tcbp[NPU_MAX_TECS]; /* as the TCBs say */
 	uint32_t spc[NPU_MAX_TECS];
 	uint32_t pp[NPU_MAX_TECS];
+	uint32_t next[NPU_MAX_TECS]; /* as fetched */
 	uint64_t asid[4]; /* bases with control bits, of the grid it belongs to */
 };
 
@@ -147,8 +151,8 @@ struct npu_core {
 	uint8_t cluster, id; /* id in the cluster */
 	uint8_t index;	     /* cluster * topology.cores + id: the bit of core masks */
 	bool enabled;
-	bool busy;     /* has a group */
-	bool finished; /* the group is over; waits for npu_core_retire() */
+	bool busy;     /* atomic: has a group */
+	bool finished; /* atomic: the group is over; waits for npu_core_retire() */
 	uint8_t abort; /* atomic: set by serialized calls, seen by npu_core_run() between slices */
 	struct npu_group group;
 
@@ -168,9 +172,11 @@ struct npu_core {
 enum npu_walk {
 	NPU_WALK_IDLE,	   /* never started, or aborted */
 	NPU_WALK_FETCH,	   /* the next TCB is to be fetched */
+	NPU_WALK_INIT,	   /* an init TCB waits for everything before it */
 	NPU_WALK_GROUP,	   /* `pending` waits for its dependency or a core */
 	NPU_WALK_GRID_END, /* a grid end waits for its groups */
 	NPU_WALK_TAIL,	   /* next was 0 and everything was handed out */
+	NPU_WALK_FAILED,   /* a bad TCB ended the walk; only a start or an abort helps */
 };
 
 struct npu_list {
@@ -181,19 +187,26 @@ struct npu_list {
 	uint64_t core_mask;	/* cores it may use, one bit per npu_core.index */
 
 	enum npu_walk walk;
-	uint64_t next;	     /* absolute address of the TCB to fetch */
+	uint64_t next;	     /* absolute address of the TCB to fetch; 0: the tail's link was 0 */
 	uint64_t tail;	     /* absolute address of the last TCB fetched */
 	uint32_t tail_flag;
 	uint64_t asid[4];
 	uint32_t handed_out; /* sequence of the newest group handed to a core */
 	uint32_t running;    /* groups on cores */
 	bool last_running;   /* the newest group is still on a core */
-	struct npu_group pending;
+	uint8_t inits;	     /* init TCBs in a row, to end a loop of them */
+	struct npu_group pending;   /* also holds the asid of an init TCB that waits */
+	struct npu_cause grid_done; /* to report at the grid end; irq 0 = nothing */
 };
+
+/* For tests: the other answer where nobody knows what the hardware does. */
+#define NPU_OPTION_WRITE_LINES (1u << 0) /* write-back stores `next` as fetched, over any newer one */
+#define NPU_OPTION_STOP_ON_FAILURE (1u << 1) /* a program's failure ends the walk, too */
 
 struct npu_engine {
 	const struct npu_host *host;
 	void *host_arg;
+	uint32_t options; /* NPU_OPTION_*; set before the first list starts */
 	struct npu_topology topology;
 	struct npu_list *lists; /* in order of service */
 	struct npu_counters counters;
@@ -214,9 +227,15 @@ void npu_list_attach(struct npu_engine *engine, struct npu_list *list, void *hos
 /* Only when quiet. */
 void npu_list_detach(struct npu_list *list);
 
-/* Start walking at @head (multiple of 128; an init or a task TCB). */
+/*
+ * Start walking at @head (multiple of 128; an init or a task TCB). Groups on
+ * cores go on; whatever else the list had is forgotten. ASIDs stay.
+ */
 void npu_list_start(struct npu_list *list, uint64_t head);
-/* Read the tail's `next` again and go on from there; nothing if it is 0 or the list is not at its tail. */
+/*
+ * Read the tail's `next` again and go on from there; nothing if it is 0 or the
+ * walker has not reached the tail yet. The tail's own group may still wait or run.
+ */
 void npu_list_continue(struct npu_list *list);
 /*
  * Forget all that is not on a core and stop what is: nothing more is reported
@@ -225,6 +244,8 @@ void npu_list_continue(struct npu_list *list);
 void npu_list_abort(struct npu_list *list);
 /* Nothing is on a core and nothing can be handed out without a start or continue. */
 bool npu_list_is_quiet(const struct npu_list *list);
+/* As "not quiet", but groups that were aborted and have not left their core do not count. */
+bool npu_list_is_working(const struct npu_list *list);
 /* Quiet, and the tail carried grid end (or nothing was ever started). */
 bool npu_list_has_ended(const struct npu_list *list);
 
@@ -242,6 +263,12 @@ enum npu_step npu_core_run(struct npu_core *core, uint64_t now, uint64_t *ret_un
 
 /* Write ids back, report, free the core. Nothing if the core has not finished. */
 void npu_core_retire(struct npu_core *core);
+
+/*
+ * No core is still in a group that was aborted. Until then a thread inside
+ * npu_core_run() may touch memory of that group.
+ */
+bool npu_engine_is_settled(const struct npu_engine *engine);
 
 /* Core counts for suspend and degraded operation; a busy core finishes its group. */
 void npu_core_enable(struct npu_core *core, bool enabled);
