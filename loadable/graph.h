@@ -162,7 +162,7 @@ struct graph {
 	uint32_t flags;		/* compilermsg.flag */
 
 	struct blob text, crodata, rodata, desc;
-	struct blob weight; /* of BSS 0 */
+	struct blob weight; /* of all BSSs */
 
 	struct graph_bss *bss;
 	size_t n_bss;

@@ -4,7 +4,8 @@
  * program is only as safe as its addresses. A program of the software NPU
  * (architecture 0x53) is accepted only if
  *   - each subgraph's instructions, from text_offset to `end`, lie in .text and
- *     are legal (npu_insn_check());
+ *     are legal (npu_insn_check()); at most NPU_MAX_INSNS each, and
+ *     PROGRAM_MAX_INSNS over all subgraphs, which bounds the check too;
  *   - each operand slot lies in rodata, is 4-byte aligned, and no two different
  *     slots overlap;
  *   - each slot's address word is covered by exactly one patch entry, with mask
@@ -18,8 +19,11 @@
 
 #include "loadable/loadable_elf.h"
 
+#define PROGRAM_MAX_INSNS 262144u
+
 /*
  * Returns 0, also for graphs of other architectures (their code cannot be
- * checked; who may load them is a matter of policy), or -EBADMSG with the reason.
+ * checked; who may load them is a matter of policy); -EBADMSG with the reason; or
+ * -ENOMEM.
  */
 int program_check(const struct graph *graph, struct loadable_error *ret_error);
