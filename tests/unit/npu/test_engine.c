@@ -506,24 +506,28 @@ struct crew {
 
 static struct crew crew = {.lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER};
 
+/* Sleeping is decided under the lock, after scheduling and with a look at `abort`: no wake-up is
+ * lost. */
 static void *crew_member(void *arg)
 {
 	struct npu_core *core = arg;
-	enum npu_step step;
+	enum npu_step step = NPU_STEP_IDLE;
 	uint64_t until;
 
 	pthread_mutex_lock(&crew.lock);
 	while (!crew.stop) {
 		npu_engine_schedule(&m->engine);
-		pthread_mutex_unlock(&crew.lock);
-		do
-			step = npu_core_run(core, UINT64_MAX - 1, &until);
-		while (step == NPU_STEP_RAN);
-		pthread_mutex_lock(&crew.lock);
-		npu_core_retire(core);
-		pthread_cond_broadcast(&crew.change);
-		if (step == NPU_STEP_WAIT || !core->busy)
+		if (!core->busy || (step == NPU_STEP_WAIT && !core->abort)) {
 			pthread_cond_wait(&crew.change, &crew.lock);
+			continue;
+		}
+		pthread_mutex_unlock(&crew.lock);
+		step = npu_core_run(core, UINT64_MAX - 1, &until);
+		pthread_mutex_lock(&crew.lock);
+		if (step == NPU_STEP_IDLE) {
+			npu_core_retire(core);
+			pthread_cond_broadcast(&crew.change);
+		}
 	}
 	pthread_mutex_unlock(&crew.lock);
 	return NULL;
@@ -532,10 +536,8 @@ static void *crew_member(void *arg)
 static void crew_wait_quiet(struct npu_list *lists, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		while (!npu_list_is_quiet(&lists[i])) {
-			pthread_cond_broadcast(&crew.change);
+		while (!npu_list_is_quiet(&lists[i]))
 			pthread_cond_wait(&crew.change, &crew.lock);
-		}
 }
 
 Test(engine, cores_run_on_threads_of_their_own, .timeout = 60)
@@ -566,6 +568,7 @@ Test(engine, cores_run_on_threads_of_their_own, .timeout = 60)
 		crew_wait_quiet(lists + 1, 5);
 		if (round % 4 == 3)
 			npu_list_abort(&lists[0]);
+		pthread_cond_broadcast(&crew.change);
 		crew_wait_quiet(lists, 6);
 		cr_assert(npu_engine_is_settled(&m->engine));
 		cr_assert_eq(m->n_causes, round % 4 == 3 ? 5 : 6);
