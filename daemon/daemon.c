@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "daemon/config.h"
+#include "daemon/device.h"
+#include "daemon/log.h"
+#include "daemon/loop.h"
+#include "daemon/notify.h"
+#include "daemon/worker.h"
+
+#define TICK_NS UINT64_C(10000000)
+
+/*
+ * Stopping
+ */
+
+static void enter(struct daemon *daemon, enum daemon_state state, uint64_t at_most_ns)
+{
+	daemon->state = state;
+	daemon->until_ns = loop_now() + at_most_ns;
+}
+
+static void on_drained(void *arg)
+{
+	enter(arg, DAEMON_FLUSHING, DAEMON_ANSWERS_NS);
+}
+
+static void abort_jobs(struct daemon *daemon)
+{
+	log_warning("%u running jobs are aborted", daemon->scheduler.n_running);
+	enter(daemon, DAEMON_ABORTING, DAEMON_ABORT_NS);
+	scheduler_abort_all(&daemon->scheduler);
+}
+
+static void stop_first(struct daemon *daemon)
+{
+	log_info("stopping");
+	notify_send("STOPPING=1");
+	enter(daemon, DAEMON_DRAINING, DAEMON_JOBS_NS);
+	listener_finish(&daemon->listener);
+	session_group_drain(&daemon->sessions);
+	scheduler_drain(&daemon->scheduler, on_drained, daemon);
+	loop_timer_set(daemon->tick, loop_now());
+}
+
+static void on_stop(void *arg)
+{
+	struct daemon *daemon = arg;
+
+	switch (daemon->state) {
+	case DAEMON_RUNNING:
+		stop_first(daemon);
+		break;
+	case DAEMON_DRAINING:
+		abort_jobs(daemon);
+		break;
+	case DAEMON_ABORTING:
+	case DAEMON_FLUSHING:
+		daemon->until_ns = 0;
+		break;
+	}
+}
+
+/* Looks where stopping has come to. A timer, because many things may bring it forward. */
+static void on_tick(void *arg)
+{
+	struct daemon *daemon = arg;
+	bool late = loop_now() >= daemon->until_ns;
+
+	switch (daemon->state) {
+	case DAEMON_RUNNING:
+		break;
+	case DAEMON_DRAINING:
+		if (late)
+			abort_jobs(daemon);
+		break;
+	case DAEMON_ABORTING:
+		if (late)
+			loop_stop(daemon->loop);
+		break;
+	case DAEMON_FLUSHING:
+		if (late || session_group_is_idle(&daemon->sessions))
+			loop_stop(daemon->loop);
+		break;
+	}
+	loop_timer_set(daemon->tick, loop_now() + TICK_NS);
+}
+
+static void on_hangup(void *arg)
+{
+	(void)arg;
+	log_warning("SIGHUP is ignored: restart the daemon to read its configuration again");
+}
+
+/*
+ * Building
+ */
+
+static void on_slot_ready(void *arg)
+{
+	scheduler_kick(arg);
+}
+
+static int open_device(struct daemon *daemon, const char **ret_reason)
+{
+	const struct config *config = daemon->config;
+	int r = device_open(&daemon->device, config->device, &config->soft, ret_reason);
+
+	switch (r) {
+	case -ENODEV:
+		log_error("there is no device '%s' here; --device soft is the software NPU",
+			  config->device);
+		break;
+	case -ENOTSUP:
+		log_error("device '%s' is not supported by this version; --device soft is the "
+			  "software NPU",
+			  config->device);
+		break;
+	case -EINVAL:
+		log_error("device '%s' cannot be opened: check topology and memory_bytes",
+			  config->device);
+		break;
+	default:
+		if (r < 0)
+			log_error("device '%s' cannot be opened: %s", config->device, strerror(-r));
+	}
+	return r;
+}
+
+static int init_models(struct daemon *daemon)
+{
+	const struct config_limits *limits = &daemon->config->limits;
+	int r = model_registry_init(&daemon->models, daemon->device, daemon->worker);
+
+	if (r < 0)
+		return r;
+	daemon->has_models = true;
+	daemon->models.max_models = limits->models;
+	daemon->models.max_image = limits->image_bytes;
+	daemon->models.slot_ready = on_slot_ready;
+	daemon->models.slot_ready_arg = &daemon->scheduler;
+	return 0;
+}
+
+static int init_sessions(struct daemon *daemon, const char *reason)
+{
+	struct session_group *group = &daemon->sessions;
+	int r = session_group_init(group);
+
+	if (r < 0)
+		return r;
+	group->loop = daemon->loop;
+	group->worker = daemon->worker;
+	group->device = daemon->device;
+	group->device_reason = reason;
+	group->models = &daemon->models;
+	group->scheduler = &daemon->scheduler;
+	group->limits = &daemon->config->limits;
+	return 0;
+}
+
+static int init_signals(struct daemon *daemon)
+{
+	static const struct {
+		int signum;
+		loop_fn fn;
+	} signals[DAEMON_SIGNAL_MAX_] = {
+		[DAEMON_SIGTERM] = {SIGTERM, on_stop},
+		[DAEMON_SIGINT] = {SIGINT, on_stop},
+		[DAEMON_SIGHUP] = {SIGHUP, on_hangup},
+	};
+	int r = loop_timer_create(&daemon->tick, daemon->loop, on_tick, daemon);
+
+	for (size_t i = 0; r == 0 && i < DAEMON_SIGNAL_MAX_; i++)
+		r = loop_signal_create(&daemon->signals[i], daemon->loop, signals[i].signum,
+				       signals[i].fn, daemon);
+	return r;
+}
+
+static int build(struct daemon *daemon)
+{
+	const char *reason = "";
+	int r;
+
+	r = loop_create(&daemon->loop);
+	if (r < 0)
+		return r;
+	r = init_signals(daemon);
+	if (r < 0)
+		return r;
+	r = worker_create(&daemon->worker, daemon->loop);
+	if (r < 0)
+		return r;
+	r = open_device(daemon, &reason);
+	if (r < 0)
+		return r;
+	r = init_models(daemon);
+	if (r < 0)
+		return r;
+	r = scheduler_init(&daemon->scheduler, daemon->loop, daemon->device);
+	if (r < 0)
+		return r;
+	daemon->has_scheduler = true;
+	r = init_sessions(daemon, reason);
+	if (r < 0)
+		return r;
+	return listener_init(&daemon->listener, &daemon->sessions, daemon->config->socket,
+			     daemon->config->socket_mode);
+}
+
+int daemon_init(struct daemon *daemon, const struct config *config)
+{
+	const struct device_caps *caps;
+	int r;
+
+	*daemon = (struct daemon){.config = config};
+	r = build(daemon);
+	if (r < 0) {
+		log_error("cannot start: %s", strerror(-r));
+		daemon_finish(daemon);
+		return r;
+	}
+	caps = &daemon->device->caps;
+	log_info("listening on %s; device %s: %s; %u cores, %s", config->socket, caps->backend,
+		 daemon->sessions.device_reason, caps->cores, caps->target.name);
+	notify_send("READY=1");
+	return 0;
+}
+
+int daemon_run(struct daemon *daemon)
+{
+	int r = loop_run(daemon->loop);
+
+	if (r < 0)
+		log_error("the event loop failed: %s", strerror(-r));
+	if (daemon->scheduler.n_running) {
+		log_error("the device has not given back %u jobs", daemon->scheduler.n_running);
+		return -ETIMEDOUT;
+	}
+	return r;
+}
+
+void daemon_finish(struct daemon *daemon)
+{
+	listener_finish(&daemon->listener);
+	session_group_finish(&daemon->sessions);
+	/* Calls back for everything it still had in hand, to sessions that are gone. */
+	worker_destroy(daemon->worker);
+	if (daemon->has_scheduler)
+		scheduler_finish(&daemon->scheduler);
+	if (daemon->has_models)
+		model_registry_finish(&daemon->models);
+	device_close(daemon->device);
+	for (size_t i = 0; i < DAEMON_SIGNAL_MAX_; i++)
+		loop_signal_destroy(daemon->signals[i]);
+	loop_timer_destroy(daemon->tick);
+	loop_destroy(daemon->loop);
+	*daemon = (struct daemon){0};
+}
+
+void daemon_abandon(struct daemon *daemon)
+{
+	listener_finish(&daemon->listener);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The listener: the socket clients connect to, at a path of the file system.
+ *
+ * Two daemons never share a path: whoever holds the lock on <path>.lock owns it,
+ * and a socket file that is there already is replaced only if nobody answers on
+ * it. Both files are gone when the listener is.
+ *
+ * Loop thread only.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+struct loop_io;
+struct loop_timer;
+struct session_group;
+
+struct listener {
+	struct session_group *group; /* borrowed */
+	struct loop_io *io;	     /* owned */
+	struct loop_timer *retry;    /* owned; while we have no descriptor to accept with */
+	int fd;			     /* owned */
+	int lock_fd;		     /* owned */
+	int reserve_fd;	 /* owned; given up to turn somebody away when descriptors run out */
+	bool complained; /* about the present shortage, once */
+	struct sockaddr_un address;
+	dev_t device; /* of the socket file, so that we remove only our own */
+	ino_t inode;
+};
+
+/*
+ * Listen on @path, whose directory is made if only that is missing.
+ *   -EADDRINUSE  another daemon is listening there
+ *   -EEXIST      there is something that is no socket
+ *   or another negative errno; all are logged.
+ */
+int listener_init(struct listener *listener, struct session_group *group, const char *path,
+		  mode_t mode);
+
+/* Accept no more and remove the files. Harmless when done twice, or without init on zeroes. */
+void listener_finish(struct listener *listener);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "daemon/config.h"
+#include "daemon/daemon.h"
+#include "daemon/log.h"
+
+/* Documented in zhouyid(8). */
+enum exit_code {
+	EXIT_STOPPED = 0, /* told to stop, and did so in order */
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,	 /* command line or configuration */
+	EXIT_IN_USE = 3, /* another daemon is listening */
+	EXIT_STUCK = 4,	 /* the device did not give back its jobs */
+};
+
+enum { OPTION_HELP = 'h', OPTION_VERSION = 'V', OPTION_CONFIG = 'c', OPTION_CHECK = 256 };
+
+/* Options that set one key of the configuration: OPTION_KEY + place in this table. */
+#define OPTION_KEY 512
+static const char *const option_keys[] = {"device", "socket", "log_level"};
+#define N_OPTION_KEYS (sizeof(option_keys) / sizeof(option_keys[0]))
+
+static const struct option options[] = {
+	{"device", required_argument, NULL, OPTION_KEY + 0},
+	{"socket", required_argument, NULL, OPTION_KEY + 1},
+	{"log-level", required_argument, NULL, OPTION_KEY + 2},
+	{"config", required_argument, NULL, OPTION_CONFIG},
+	{"check-config", no_argument, NULL, OPTION_CHECK},
+	{"help", no_argument, NULL, OPTION_HELP},
+	{"version", no_argument, NULL, OPTION_VERSION},
+	{0},
+};
+
+static const char usage[] =
+	"usage: zhouyid [OPTION]...\n"
+	"Share an Arm China Zhouyi NPU, or a software NPU, between programs.\n"
+	"\n"
+	"  --device auto|soft|drm  what to open; auto takes the first of drm, soft\n"
+	"  --socket PATH           where clients connect\n"
+	"  --config FILE           instead of " CONFIG_DEFAULT_FILE "\n"
+	"  --log-level LEVEL       error, warning, info or debug\n"
+	"  --check-config          check the configuration and exit\n"
+	"  --help, --version       print this, or the version, and exit\n"
+	"\n"
+	"zhouyid stays in the foreground and logs to standard error; zhouyid(8) says more.\n";
+
+struct arguments {
+	const char *file;		   /* NULL: the default, if it is there */
+	const char *values[N_OPTION_KEYS]; /* NULL: not given */
+	bool check;
+};
+
+/* Returns an exit code if that was all, else -1. */
+static int parse(struct arguments *args, int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt_long(argc, argv, "hVc:", options, NULL)) >= 0) {
+		if (option >= OPTION_KEY) {
+			args->values[option - OPTION_KEY] = optarg;
+			continue;
+		}
+		switch (option) {
+		case OPTION_CONFIG:
+			args->file = optarg;
+			break;
+		case OPTION_CHECK:
+			args->check = true;
+			break;
+		case OPTION_HELP:
+			fputs(usage, stdout);
+			return EXIT_STOPPED;
+		case OPTION_VERSION:
+			puts("zhouyid " ZHOUYI_VERSION);
+			return EXIT_STOPPED;
+		default:
+			fputs("Try zhouyid --help.\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind == argc)
+		return -1;
+	fprintf(stderr, "zhouyid: '%s' is no option. Try zhouyid --help.\n", argv[optind]);
+	return EXIT_USAGE;
+}
+
+/* The file, and over it what the command line says. */
+static int configure(struct config *config, const struct arguments *args)
+{
+	struct config_error error;
+	int r;
+
+	config_init(config);
+	r = config_load(config, args->file ? args->file : CONFIG_DEFAULT_FILE, &error);
+	if (r == -ENOENT && !args->file)
+		r = 0;
+	for (size_t i = 0; r == 0 && i < N_OPTION_KEYS; i++)
+		if (args->values[i])
+			r = config_set(config, option_keys[i], args->values[i], &error);
+	if (r < 0)
+		log_error("%s", error.text);
+	return r;
+}
+
+/* Each session and each buffer is a descriptor. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_debug("cannot raise the limit of file descriptors: %s", strerror(errno));
+}
+
+static int serve(const struct config *config)
+{
+	struct daemon daemon;
+	int r = daemon_init(&daemon, config);
+
+	if (r < 0)
+		return r == -EADDRINUSE ? EXIT_IN_USE : EXIT_FAILED;
+	r = daemon_run(&daemon);
+	if (r == -ETIMEDOUT) {
+		/* The device still writes to memory that tearing down would free. */
+		daemon_abandon(&daemon);
+		_exit(EXIT_STUCK);
+	}
+	daemon_finish(&daemon);
+	return r < 0 ? EXIT_FAILED : EXIT_STOPPED;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments args = {0};
+	struct config config;
+	int code;
+
+	code = parse(&args, argc, argv);
+	if (code >= 0)
+		return code;
+	log_open(LOG_LEVEL_INFO);
+	if (configure(&config, &args) < 0)
+		return EXIT_USAGE;
+	if (args.check) {
+		puts("the configuration is valid");
+		return EXIT_STOPPED;
+	}
+	log_open(config.log_level);
+	/* A log or a client that goes away is an error code, not a signal. */
+	signal(SIGPIPE, SIG_IGN);
+	raise_descriptor_limit();
+	return serve(&config);
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/request.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/config.h"
+#include "daemon/log.h"
+#include "daemon/loop.h"
+#include "daemon/request_internal.h"
+#include "daemon/scheduler.h"
+#include "proto/status.h"
+
+#define COMPLAIN_EVERY_NS UINT64_C(1000000000)
+
+#define IN(state) (1u << SESSION_##state)
+/* New work: while draining it is refused, not served. */
+#define WORK IN(READY)
+#define ALWAYS (IN(READY) | IN(DRAINING))
+
+static const struct request_op request_ops[] = {
+	[ZY__REQUEST__BODY_HELLO] = {IN(NEW), 0, request_hello},
+	[ZY__REQUEST__BODY_LOAD_MODEL] = {WORK, 1, request_load_model},
+	[ZY__REQUEST__BODY_OPEN_MODEL] = {WORK, 0, request_open_model},
+	[ZY__REQUEST__BODY_CLOSE_MODEL] = {ALWAYS, 0, request_close_model},
+	[ZY__REQUEST__BODY_UNLOAD_MODEL] = {ALWAYS, 0, request_unload_model},
+	[ZY__REQUEST__BODY_LIST_MODELS] = {ALWAYS, 0, request_list_models},
+	[ZY__REQUEST__BODY_CREATE_BUFFER] = {WORK, 0, request_create_buffer},
+	[ZY__REQUEST__BODY_DESTROY_BUFFER] = {ALWAYS, 0, request_destroy_buffer},
+	[ZY__REQUEST__BODY_CREATE_BINDING] = {WORK, 0, request_create_binding},
+	[ZY__REQUEST__BODY_DESTROY_BINDING] = {ALWAYS, 0, request_destroy_binding},
+	[ZY__REQUEST__BODY_CANCEL] = {ALWAYS, 0, request_cancel},
+	[ZY__REQUEST__BODY_GET_STATUS] = {ALWAYS, 0, request_get_status},
+	[ZY__REQUEST__BODY_GET_DEVICE] = {ALWAYS, 0, request_get_device},
+};
+
+const struct request_op *request_op_find(unsigned int body)
+{
+	if (body >= sizeof(request_ops) / sizeof(request_ops[0]) || !request_ops[body].handle)
+		return NULL;
+	return &request_ops[body];
+}
+
+void request_violation(struct session *session, const char *what)
+{
+	struct session_group *group = session->group;
+	uint64_t now = loop_now();
+	enum log_level level = LOG_LEVEL_DEBUG;
+
+	if (!group->complained_ns || now - group->complained_ns > COMPLAIN_EVERY_NS) {
+		group->complained_ns = now;
+		level = LOG_LEVEL_INFO;
+	}
+	log_at(level, "%s: disconnected, because it sent %s", session->label, what);
+	session_disconnect(session);
+}
+
+/*
+ * Replies
+ */
+
+int reply_body(struct session *session, uint32_t serial, Zy__Response *response,
+	       struct buffer *buffer)
+{
+	struct session_group *group = session->group;
+	ssize_t n;
+
+	response->serial = serial;
+	n = zy_packet_pack(group->out, ZY_PACKET_MAX, &response->base);
+	if (n < 0)
+		return (int)n;
+	session_send(session, group->out, (size_t)n, buffer);
+	return 0;
+}
+
+void reply_done(struct session *session, uint32_t serial)
+{
+	Zy__Response response = ZY__RESPONSE__INIT;
+	int r = reply_body(session, serial, &response, NULL);
+
+	assert(r == 0);
+	(void)r;
+}
+
+void reply_refuse(struct session *session, uint32_t serial, enum zy_status status,
+		  const char *format, ...)
+{
+	Zy__Response response = ZY__RESPONSE__INIT;
+	char text[512], detail[sizeof(text)];
+	va_list args;
+	int r;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	response.status = (int32_t)status;
+	/* Goes to terminals, and has to be UTF-8 in any case. */
+	response.detail = log_escape(detail, sizeof(detail), text);
+	log_debug("%s: request %" PRIu32 ": %s: %s", session->label, serial, zy_status_name(status),
+		  text);
+	r = reply_body(session, serial, &response, NULL);
+	assert(r == 0);
+	(void)r;
+}
+
+bool request_check_name(struct session *session, uint32_t serial, const char *name, size_t max)
+{
+	size_t size = strlen(name), n;
+
+	for (size_t i = 0; i < size && size <= max; i += n) {
+		n = log_printable(name + i);
+		if (!n) {
+			reply_refuse(
+				session, serial, ZY_INVALID,
+				"the name has a control character, or is not UTF-8, at byte %zu",
+				i);
+			return false;
+		}
+	}
+	if (size > max)
+		reply_refuse(session, serial, ZY_INVALID,
+			     "the name has %zu bytes, and may have %zu", size, max);
+	return size <= max;
+}
+
+/*
+ * The control protocol
+ */
+
+static void *decode_alloc(void *arena, size_t size)
+{
+	return arena_alloc(arena, size);
+}
+
+static void decode_free(void *arena, void *p)
+{
+	(void)arena, (void)p;
+}
+
+/* The message lives in the arena until the next one comes. */
+static const Zy__Request *decode(struct session_group *group, const void *data, size_t size)
+{
+	ProtobufCAllocator allocator = {decode_alloc, decode_free, &group->arena};
+	const uint8_t *message = zy_packet_message(data, size, &size);
+
+	arena_reset(&group->arena);
+	return zy__request__unpack(&allocator, size, message);
+}
+
+static void receive_control(struct session *session, const void *data, size_t size,
+			    struct zy_fds *fds)
+{
+	const Zy__Request *req = decode(session->group, data, size);
+	const struct request_op *op;
+
+	if (!req) {
+		request_violation(session, "a message that cannot be decoded");
+		return;
+	}
+	op = request_op_find(req->body_case);
+	if (!op)
+		request_violation(session, "a request that does not exist");
+	else if (fds->n != op->n_fds)
+		request_violation(session, "the wrong number of descriptors");
+	else if (op->states & (1u << session->state))
+		op->handle(session, req, fds);
+	else if (session->state == SESSION_DRAINING && (op->states & IN(READY)))
+		reply_refuse(session, req->serial, ZY_SHUTTING_DOWN, "the daemon is stopping");
+	else
+		request_violation(session, "a request out of turn");
+}
+
+/*
+ * Entries
+ */
+
+static bool is_zero(const uint64_t *word, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (word[i])
+			return false;
+	return true;
+}
+
+/* What the submission deserves before anybody looks at its core mask. */
+static enum zy_status submit_check(const struct session *session, const struct zy_submit *entry)
+{
+	if (session->state != SESSION_READY)
+		return ZY_SHUTTING_DOWN;
+	if (entry->class >= ZY_CLASS_MAX_)
+		return ZY_INVALID;
+	/* Better refused than treated as if it did not matter. */
+	if (entry->class != ZY_CLASS_INTERACTIVE || entry->deadline_ns || entry->timeout_ns)
+		return ZY_NOT_SUPPORTED;
+	if (session->owner.n_jobs >= session->group->limits->queued_per_session)
+		return ZY_LIMIT;
+	return ZY_OK;
+}
+
+/*
+ * Cookies are not checked for being unique: to us they are opaque. A client that
+ * uses one twice confuses nobody but itself, about which answer is whose and which
+ * of the two a Cancel means, and an honest one should not pay for a search.
+ */
+static enum zy_status submit(struct session *session, const struct zy_submit *entry)
+{
+	struct binding *binding;
+	enum zy_status status = submit_check(session, entry);
+
+	if (status != ZY_OK)
+		return status;
+	binding = objects_find_binding(&session->objects, entry->binding);
+	if (!binding)
+		return ZY_NOT_FOUND;
+	return zy_status_from_errno(
+		scheduler_submit(session->group->scheduler, &session->owner, binding, entry));
+}
+
+static void receive_submit(struct session *session, const void *data, size_t size, size_t n_fds)
+{
+	struct zy_complete answer = {.type = ZY_PACKET_COMPLETE, .flags = ZY_COMPLETE_RELEASED};
+	struct zy_submit entry;
+
+	if (size != sizeof(entry) || n_fds) {
+		request_violation(session, "a submission of the wrong size or with descriptors");
+		return;
+	}
+	memcpy(&entry, data, sizeof(entry));
+	if (session->state == SESSION_NEW) {
+		request_violation(session, "a submission out of turn");
+		return;
+	}
+	if (entry.flags || !is_zero(entry.reserved, 10)) {
+		request_violation(session, "a submission with reserved bits");
+		return;
+	}
+	answer.status = (int32_t)submit(session, &entry);
+	if (answer.status == ZY_OK)
+		return;
+	answer.cookie = entry.cookie;
+	session_send(session, &answer, sizeof(answer), NULL);
+}
+
+void request_receive(struct session *session, const void *data, size_t size, struct zy_fds *fds)
+{
+	switch (zy_packet_type(data, size)) {
+	case ZY_PACKET_SUBMIT:
+		receive_submit(session, data, size, fds->n);
+		break;
+	case ZY_PACKET_CONTROL:
+		receive_control(session, data, size, fds);
+		break;
+	default:
+		request_violation(session, "a packet of no known type");
+	}
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+
+#include "daemon/config.h"
+#include "daemon/device.h"
+#include "daemon/loop.h"
+#include "daemon/model.h"
+#include "daemon/request_internal.h"
+#include "daemon/scheduler.h"
+
+#define MAX_COUNTERS 32u
+
+void request_hello(struct session *session, const Zy__Request *req, struct zy_fds *fds)
+{
+	const Zy__Hello *hello = req->hello;
+	Zy__Welcome welcome = ZY__WELCOME__INIT;
+	Zy__Response response = ZY__RESPONSE__INIT;
+
+	(void)fds;
+	if (hello->min_version > ZY_PROTOCOL_VERSION || hello->max_version < ZY_PROTOCOL_VERSION) {
+		reply_refuse(session, req->serial, ZY_VERSION,
+			     "this daemon speaks version %u of the protocol, the client %" PRIu32
+			     " to %" PRIu32 ": update the older of the two",
+			     ZY_PROTOCOL_VERSION, hello->min_version, hello->max_version);
+		session_disconnect(session);
+		return;
+	}
+	if (!request_check_name(session, req->serial, hello->name, SESSION_NAME_MAX - 1))
+		return;
+	session_set_name(session, hello->name);
+	session_enter(session, SESSION_READY);
+
+	welcome.version = ZY_PROTOCOL_VERSION;
+	welcome.features = hello->features & ZY_FEATURES;
+	welcome.daemon_version = (char *)ZHOUYI_VERSION;
+	welcome.session = session->id;
+	response.body_case = ZY__RESPONSE__BODY_WELCOME;
+	response.welcome = &welcome;
+	reply_body(session, req->serial, &response, NULL);
+}
+
+void request_get_status(struct session *session, const Zy__Request *req, struct zy_fds *fds)
+{
+	const struct session_group *group = session->group;
+	const struct scheduler *sched = group->scheduler;
+	Zy__Status status = ZY__STATUS__INIT;
+	Zy__Response response = ZY__RESPONSE__INIT;
+
+	(void)fds;
+	status.version = (char *)ZHOUYI_VERSION;
+	status.uptime_ns = loop_now() - group->started_ns;
+	status.sessions = group->n_sessions;
+	status.models = (uint32_t)group->models->n_models;
+	status.queued = (uint32_t)sched->queue.n_jobs;
+	status.running = sched->n_running;
+	status.accepted = sched->counters.accepted;
+	status.answered = sched->counters.answered;
+	status.succeeded = sched->counters.succeeded;
+	status.faulted = sched->counters.faulted;
+	status.cancelled = sched->counters.cancelled;
+	status.copied_bytes = sched->counters.copied_bytes;
+	status.health = (char *)(group->draining ? "draining" : "ready");
+	response.body_case = ZY__RESPONSE__BODY_DAEMON;
+	response.daemon = &status;
+	reply_body(session, req->serial, &response, NULL);
+}
+
+static const char *placement_name(enum device_placement placement)
+{
+	switch (placement) {
+	case DEVICE_PLACEMENT_NONE:
+		return "none";
+	case DEVICE_PLACEMENT_ONE:
+		return "one";
+	case DEVICE_PLACEMENT_EXACT:
+		return "exact";
+	}
+	return "";
+}
+
+static void describe_device(const struct session_group *group, Zy__Device *ret)
+{
+	const struct device_caps *caps = &group->device->caps;
+
+	ret->backend = (char *)caps->backend;
+	ret->reason = (char *)group->device_reason;
+	ret->target = (char *)caps->target.name;
+	ret->partitions = caps->partitions;
+	ret->clusters = caps->clusters;
+	ret->cores = caps->cores;
+	ret->tecs = caps->tecs;
+	ret->placement = (char *)placement_name(caps->placement);
+	ret->memory_bytes = caps->memory_bytes;
+	ret->memory_used = device_memory_used(group->device);
+}
+
+void request_get_device(struct session *session, const Zy__Request *req, struct zy_fds *fds)
+{
+	struct device_counter values[MAX_COUNTERS];
+	Zy__Counter counters[MAX_COUNTERS], *list[MAX_COUNTERS];
+	Zy__Device device = ZY__DEVICE__INIT;
+	Zy__Response response = ZY__RESPONSE__INIT;
+
+	(void)fds;
+	describe_device(session->group, &device);
+	device.n_counters = device_counters(session->group->device, values, MAX_COUNTERS);
+	device.counters = list;
+	for (size_t i = 0; i < device.n_counters; i++) {
+		zy__counter__init(&counters[i]);
+		counters[i].name = (char *)values[i].name;
+		counters[i].value = values[i].value;
+		list[i] = &counters[i];
+	}
+	response.body_case = ZY__RESPONSE__BODY_DEVICE;
+	response.device = &device;
+	reply_body(session, req->serial, &response, NULL);
+}

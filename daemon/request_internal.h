@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of request share: the handlers, one per message of zhouyi.proto,
+ * and how to reply. A handler sees only messages that are legal; it replies
+ * exactly once, now or later by the request's serial.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "daemon/session.h"
+#include "proto/entry.h"
+#include "proto/packet.h"
+#include "proto/zhouyi.pb-c.h"
+
+struct buffer;
+
+typedef void request_handler(struct session *session, const Zy__Request *req, struct zy_fds *fds);
+
+request_handler request_hello, request_load_model, request_open_model, request_close_model,
+	request_unload_model, request_list_models, request_create_buffer, request_destroy_buffer,
+	request_create_binding, request_destroy_binding, request_cancel, request_get_status,
+	request_get_device;
+
+/* Success, without a body. */
+void reply_done(struct session *session, uint32_t serial);
+
+/* Success: @response has its body set, and nothing else. -EMSGSIZE: it fits into no packet, and was
+ * not sent. */
+int reply_body(struct session *session, uint32_t serial, Zy__Response *response,
+	       struct buffer *buffer);
+
+/* No, and why. */
+void reply_refuse(struct session *session, uint32_t serial, enum zy_status status,
+		  const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Whether @name has at most @max bytes and is printable; if not it is refused. */
+bool request_check_name(struct session *session, uint32_t serial, const char *name, size_t max);
