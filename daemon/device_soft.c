@@ -1,0 +1,574 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The software device: the engine of npu/ with a thread for each core.
+ *
+ *	loop's thread                   core's thread
+ *	soft_submit()                   npu_core_run()        unlocked, as long as it takes
+ *	  attach, start, pump  --wake-> npu_core_retire(), pump
+ *	soft_collect()  <---eventfd---    job quiet: event
+ *
+ * "Pump" is what follows every change: hand out groups, stop jobs that failed, wake
+ * cores, and turn jobs whose lists have become quiet into events. It, and all calls
+ * of the engine but npu_core_run(), happen under the lock.
+ *
+ * A job's entry is taken by submit and given back by collect, so there can never be
+ * more events than entries.
+ */
+#include "daemon/device_soft.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/device_backend.h"
+#include "proto/entry.h"
+
+#define WINDOW_BASE UINT64_C(0x100000000) /* upper bits that matter, as on real buses */
+#define WINDOW_SIZE (UINT64_C(3) << 30)
+#define JOBS_PER_CORE 2
+
+enum soft_state { SOFT_FREE, SOFT_ON_ITS_WAY, SOFT_OVER };
+
+struct soft_job {
+	struct npu_list list;
+	enum soft_state state;
+	uint32_t last_tcbp;  /* of the task whose completion is the job's */
+	bool completed;	     /* it has been reported */
+	bool failed;	     /* event.fault says how */
+	bool aborted;	     /* somebody asked for it */
+	bool stopped;	     /* the list was aborted */
+	uint64_t started_ns; /* first group; 0: none yet */
+	uint64_t ended_ns;   /* last group */
+	struct device_event event;
+	struct soft_ranges ranges;
+	struct soft_job *next_over; /* soft.over */
+};
+
+struct soft_core {
+	struct soft *soft;
+	struct npu_core *npu;
+	pthread_t thread;
+	pthread_cond_t wake;
+	bool noticed; /* its present group is in its job's records */
+};
+
+struct soft {
+	struct device device;
+	struct soft_memory memory;
+	struct npu_host host;
+
+	pthread_mutex_t lock; /* protects all that follows, but for npu_core_run() */
+	struct npu_engine engine;
+	struct soft_core *cores; /* caps.cores */
+	struct soft_job *jobs;	 /* caps.depth */
+	struct soft_job *over;	 /* events to be collected, oldest first */
+	struct soft_job **over_end;
+	unsigned int n_threads;
+	uint64_t n_jobs;
+	bool closing;
+};
+
+static struct soft *soft_of(struct device *device)
+{
+	return list_entry(device, struct soft, device);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/*
+ * What the engine asks of its host
+ */
+
+static void *on_map(void *host, struct npu_list *list, uint64_t address, uint32_t length,
+		    enum npu_access access)
+{
+	const struct soft_job *job = list->host_data;
+
+	(void)host;
+	return soft_ranges_map(&job->ranges, address, length, access);
+}
+
+static uint32_t fault_class(uint32_t irq)
+{
+	if (irq & NPU_IRQ_ERROR)
+		return ZY_FAULT_ERROR;
+	return irq & NPU_IRQ_FAULT ? ZY_FAULT_MEMORY : ZY_FAULT_EXCEPTION;
+}
+
+/* The engine is not to be called from here: what follows from it is the pump's business. */
+static void on_report(void *host, struct npu_list *list, const struct npu_cause *cause)
+{
+	struct soft *soft = host;
+	struct soft_job *job = list->host_data;
+	const uint32_t failures = NPU_IRQ_EXCEPTION | NPU_IRQ_FAULT | NPU_IRQ_ERROR;
+
+	if (!(cause->irq & failures)) {
+		if (cause->irq & NPU_IRQ_DONE && cause->tcbp == job->last_tcbp)
+			job->completed = true;
+		return;
+	}
+	if (job->failed)
+		return; /* the first one tells most */
+	job->failed = true;
+	job->event.fault.class = fault_class(cause->irq);
+	job->event.fault.code = cause->reason;
+	job->event.fault.tcbp = cause->tcbp;
+	job->event.fault.insn = cause->insn;
+	job->event.fault.address = cause->address;
+	job->event.fault.core =
+		(uint8_t)(cause->cluster * soft->engine.topology.cores + cause->core);
+	job->event.fault.tec = cause->tec;
+}
+
+/*
+ * The pump
+ */
+
+static void job_stop(struct soft_job *job)
+{
+	npu_list_abort(&job->list);
+	job->stopped = true;
+}
+
+static void notice_core(struct soft_core *core)
+{
+	struct soft_job *job;
+
+	if (!core->npu->busy)
+		return;
+	if (!core->noticed) {
+		core->noticed = true;
+		job = core->npu->group.list->host_data;
+		job->event.cores |= UINT64_C(1) << core->npu->index;
+		if (!job->started_ns)
+			job->started_ns = now_ns();
+		pthread_cond_signal(&core->wake);
+	} else if (core->npu->abort) {
+		pthread_cond_signal(&core->wake);
+	}
+}
+
+static void job_result(struct soft_job *job)
+{
+	if (job->failed) {
+		job->event.result = DEVICE_FAULTED;
+	} else if (job->completed) {
+		job->event.result = DEVICE_DONE;
+	} else if (job->aborted) {
+		job->event.result = DEVICE_ABORTED;
+	} else {
+		job->event.result = DEVICE_FAULTED;
+		job->event.fault.class = ZY_FAULT_NO_END;
+		job->event.fault.tcbp = job->last_tcbp;
+	}
+	if (job->started_ns)
+		job->event.run_ns = job->ended_ns - job->started_ns;
+}
+
+static void job_over(struct soft *soft, struct soft_job *job)
+{
+	npu_list_detach(&job->list);
+	job_result(job);
+	job->state = SOFT_OVER;
+	job->next_over = NULL;
+	/* Who drains the queue empties it, so only the first event needs a wake-up. */
+	if (!soft->over)
+		eventfd_write(soft->device.fd, 1);
+	*soft->over_end = job;
+	soft->over_end = &job->next_over;
+}
+
+static void pump(struct soft *soft)
+{
+	npu_engine_schedule(&soft->engine);
+	for (unsigned int i = 0; i < soft->device.caps.depth; i++)
+		if (soft->jobs[i].state == SOFT_ON_ITS_WAY && soft->jobs[i].failed &&
+		    !soft->jobs[i].stopped)
+			job_stop(&soft->jobs[i]);
+	for (unsigned int i = 0; i < soft->device.caps.cores; i++)
+		notice_core(&soft->cores[i]);
+	for (unsigned int i = 0; i < soft->device.caps.depth; i++)
+		if (soft->jobs[i].state == SOFT_ON_ITS_WAY &&
+		    npu_list_is_quiet(&soft->jobs[i].list))
+			job_over(soft, &soft->jobs[i]);
+}
+
+/*
+ * Cores
+ */
+
+static void core_wait(struct soft_core *core, uint64_t until)
+{
+	struct timespec ts = {
+		.tv_sec = (time_t)(until / 1000000000u),
+		.tv_nsec = (long)(until % 1000000000u),
+	};
+
+	if (until == NPU_TIME_NEVER)
+		pthread_cond_wait(&core->wake, &core->soft->lock);
+	else
+		pthread_cond_timedwait(&core->wake, &core->soft->lock, &ts);
+}
+
+/* Called and returns with the lock held; it is free while the program runs. */
+static void core_work(struct soft_core *core)
+{
+	struct soft *soft = core->soft;
+	struct soft_job *job = core->npu->group.list->host_data;
+	enum npu_step step;
+	uint64_t until = 0;
+
+	pthread_mutex_unlock(&soft->lock);
+	do {
+		step = npu_core_run(core->npu, now_ns(), &until);
+	} while (step == NPU_STEP_RAN);
+	pthread_mutex_lock(&soft->lock);
+
+	if (step == NPU_STEP_IDLE) {
+		job->ended_ns = now_ns();
+		core->noticed = false;
+		npu_core_retire(core->npu);
+		pump(soft);
+	} else if (!core->npu->abort) {
+		core_wait(core, until);
+	}
+}
+
+static void *core_main(void *arg)
+{
+	struct soft_core *core = arg;
+	struct soft *soft = core->soft;
+
+	/* Delays are measured in microseconds; the default slack is fifty of them. */
+	prctl(PR_SET_TIMERSLACK, 1UL);
+	pthread_mutex_lock(&soft->lock);
+	while (core->npu->busy || !soft->closing) {
+		if (core->npu->busy)
+			core_work(core);
+		else
+			core_wait(core, NPU_TIME_NEVER);
+	}
+	pthread_mutex_unlock(&soft->lock);
+	return NULL;
+}
+
+static int start_core(struct soft *soft, unsigned int i)
+{
+	struct soft_core *core = &soft->cores[i];
+	pthread_condattr_t attr;
+	char name[16];
+	int r;
+
+	core->soft = soft;
+	core->npu = &soft->engine.cores[i];
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&core->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	r = pthread_create(&core->thread, NULL, core_main, core);
+	if (r) {
+		pthread_cond_destroy(&core->wake);
+		return -r;
+	}
+	snprintf(name, sizeof(name), "npu-core-%u", (uint8_t)i);
+	pthread_setname_np(core->thread, name);
+	soft->n_threads++;
+	return 0;
+}
+
+/* Signals are for the loop's thread. */
+static int start_cores(struct soft *soft)
+{
+	sigset_t all, old;
+	int r = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	for (unsigned int i = 0; i < soft->device.caps.cores && r == 0; i++)
+		r = start_core(soft, i);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return r;
+}
+
+static void stop_cores(struct soft *soft)
+{
+	pthread_mutex_lock(&soft->lock);
+	soft->closing = true;
+	for (unsigned int i = 0; i < soft->n_threads; i++)
+		pthread_cond_signal(&soft->cores[i].wake);
+	pthread_mutex_unlock(&soft->lock);
+	for (unsigned int i = 0; i < soft->n_threads; i++) {
+		pthread_join(soft->cores[i].thread, NULL);
+		pthread_cond_destroy(&soft->cores[i].wake);
+	}
+}
+
+/*
+ * Operations
+ */
+
+static struct soft_job *job_find(struct soft *soft, enum soft_state state, const uint64_t *cookie)
+{
+	for (unsigned int i = 0; i < soft->device.caps.depth; i++) {
+		struct soft_job *job = &soft->jobs[i];
+
+		if (job->state == state && (!cookie || job->event.cookie == *cookie))
+			return job;
+	}
+	return NULL;
+}
+
+static void job_begin(struct soft *soft, struct soft_job *entry, const struct device_job *job)
+{
+	struct soft_ranges ranges = entry->ranges;
+
+	*entry = (struct soft_job){
+		.state = SOFT_ON_ITS_WAY,
+		.last_tcbp = (uint32_t)(job->last_task - soft->device.caps.asid0_base),
+		.event.cookie = job->cookie,
+		.ranges = ranges,
+	};
+	npu_list_attach(&soft->engine, &entry->list, entry, job->fast, job->core_mask);
+	npu_list_start(&entry->list, job->head);
+	soft->n_jobs++;
+}
+
+static int soft_submit(struct device *device, const struct device_job *job)
+{
+	struct soft *soft = soft_of(device);
+	uint64_t all = UINT64_MAX >> (64 - device->caps.cores);
+	struct soft_job *entry;
+	int r = -EAGAIN;
+
+	if (!job->core_mask || job->core_mask & ~all)
+		return -EINVAL;
+	pthread_mutex_lock(&soft->lock);
+	entry = job_find(soft, SOFT_FREE, NULL);
+	if (entry)
+		r = soft_ranges_set(&entry->ranges, device, job);
+	if (r == 0) {
+		job_begin(soft, entry, job);
+		pump(soft);
+	}
+	pthread_mutex_unlock(&soft->lock);
+	return r;
+}
+
+static int soft_abort(struct device *device, uint64_t cookie)
+{
+	struct soft *soft = soft_of(device);
+	struct soft_job *job;
+	int r = 0;
+
+	pthread_mutex_lock(&soft->lock);
+	job = job_find(soft, SOFT_ON_ITS_WAY, &cookie);
+	if (job && !job->stopped) {
+		job->aborted = true;
+		job_stop(job);
+		pump(soft);
+	} else if (!job && !job_find(soft, SOFT_OVER, &cookie)) {
+		r = -ENOENT;
+	}
+	pthread_mutex_unlock(&soft->lock);
+	return r;
+}
+
+static int soft_reset(struct device *device)
+{
+	struct soft *soft = soft_of(device);
+
+	pthread_mutex_lock(&soft->lock);
+	for (unsigned int i = 0; i < device->caps.depth; i++) {
+		struct soft_job *job = &soft->jobs[i];
+
+		if (job->state != SOFT_ON_ITS_WAY || job->stopped)
+			continue;
+		job->aborted = true;
+		job_stop(job);
+	}
+	pump(soft);
+	pthread_mutex_unlock(&soft->lock);
+	return 0;
+}
+
+static size_t soft_collect(struct device *device, struct device_event *ret, size_t max)
+{
+	struct soft *soft = soft_of(device);
+	struct soft_job *job;
+	eventfd_t value;
+	size_t n = 0;
+
+	pthread_mutex_lock(&soft->lock);
+	while (soft->over && n < max) {
+		job = soft->over;
+		ret[n++] = job->event;
+		job->state = SOFT_FREE;
+		soft->over = job->next_over;
+	}
+	if (!soft->over) {
+		soft->over_end = &soft->over;
+		if (n)
+			eventfd_read(device->fd, &value);
+	}
+	pthread_mutex_unlock(&soft->lock);
+	return n;
+}
+
+static size_t soft_counters(struct device *device, struct device_counter *ret, size_t max)
+{
+	struct soft *soft = soft_of(device);
+	struct npu_counters c;
+	uint64_t n_jobs;
+
+	pthread_mutex_lock(&soft->lock);
+	c = soft->engine.counters;
+	n_jobs = soft->n_jobs;
+	pthread_mutex_unlock(&soft->lock);
+
+	const struct device_counter all[] = {
+		{"jobs", n_jobs},     {"tcbs", c.tcbs},		 {"groups", c.groups},
+		{"tasks", c.tasks},   {"instructions", c.insns}, {"done", c.done},
+		{"failed", c.failed}, {"aborts", c.aborts},
+	};
+	size_t n = NPU_ARRAY_SIZE(all) < max ? NPU_ARRAY_SIZE(all) : max;
+
+	memcpy(ret, all, n * sizeof(*all));
+	return n;
+}
+
+static int soft_create(struct device *device, size_t size, struct device_buffer **ret)
+{
+	return soft_buffer_create(&soft_of(device)->memory, device, size, ret);
+}
+
+static int soft_import(struct device *device, int fd, size_t size, struct device_buffer **ret)
+{
+	return soft_buffer_import(&soft_of(device)->memory, device, fd, size, ret);
+}
+
+static void soft_destroy(struct device_buffer *buffer)
+{
+	soft_buffer_destroy(&soft_of(buffer->device)->memory, buffer);
+}
+
+static uint64_t soft_used(struct device *device)
+{
+	return soft_memory_used(&soft_of(device)->memory);
+}
+
+static void soft_close(struct device *device)
+{
+	struct soft *soft = soft_of(device);
+
+	/* There should be none; but a hanging job must not hang us. */
+	if (soft->n_threads)
+		soft_reset(device);
+	stop_cores(soft);
+	for (unsigned int i = 0; soft->jobs && i < device->caps.depth; i++)
+		soft_ranges_finish(&soft->jobs[i].ranges);
+	if (device->fd >= 0)
+		close(device->fd);
+	pthread_mutex_destroy(&soft->lock);
+	soft_memory_finish(&soft->memory);
+	free(soft->cores);
+	free(soft->jobs);
+	free(soft);
+}
+
+static const struct device_ops soft_ops = {
+	.close = soft_close,
+	.buffer_create = soft_create,
+	.buffer_import = soft_import,
+	.buffer_destroy = soft_destroy,
+	.submit = soft_submit,
+	.abort = soft_abort,
+	.reset = soft_reset,
+	.collect = soft_collect,
+	.counters = soft_counters,
+	.memory_used = soft_used,
+};
+
+static bool config_is_sane(const struct device_soft_config *config)
+{
+	/* One partition is all that the engine plays. */
+	return config->partitions == 1 && config->clusters >= 1 &&
+	       config->clusters <= NPU_MAX_CLUSTERS && config->cores >= 1 &&
+	       config->cores <= NPU_MAX_CLUSTER_CORES && config->tecs >= 1 &&
+	       config->tecs <= NPU_MAX_TECS && config->clusters * config->cores <= NPU_MAX_CORES &&
+	       config->memory_bytes >= 4096 && config->memory_bytes <= WINDOW_SIZE;
+}
+
+static void fill_caps(struct device_caps *caps, const struct device_soft_config *config)
+{
+	caps->backend = "soft";
+	graph_target_find(&caps->target, "soft_X2_1204");
+	caps->partitions = config->partitions;
+	caps->clusters = config->clusters;
+	caps->cores = config->clusters * config->cores;
+	caps->tecs = config->tecs;
+	caps->placement = DEVICE_PLACEMENT_EXACT;
+	caps->asid0_base = WINDOW_BASE;
+	caps->window_size = WINDOW_SIZE;
+	caps->memory_bytes = config->memory_bytes;
+	caps->tail_bytes = 0;
+	caps->depth = caps->cores * JOBS_PER_CORE;
+}
+
+static int soft_start(struct soft *soft, const struct device_soft_config *config)
+{
+	const struct npu_topology topology = {
+		.clusters = (uint8_t)config->clusters,
+		.cores = (uint8_t)config->cores,
+		.tecs = (uint8_t)config->tecs,
+	};
+
+	soft->host = (struct npu_host){.map = on_map, .report = on_report};
+	if (!npu_engine_init(&soft->engine, &topology, &soft->host, soft))
+		return -EINVAL;
+	soft->cores = calloc(soft->device.caps.cores, sizeof(*soft->cores));
+	soft->jobs = calloc(soft->device.caps.depth, sizeof(*soft->jobs));
+	if (!soft->cores || !soft->jobs)
+		return -ENOMEM;
+	soft->device.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (soft->device.fd < 0)
+		return -errno;
+	return start_cores(soft);
+}
+
+int device_soft_open(struct device **ret, const struct device_soft_config *config)
+{
+	struct soft *soft;
+	int r;
+
+	if (!config_is_sane(config))
+		return -EINVAL;
+	soft = calloc(1, sizeof(*soft));
+	if (!soft)
+		return -ENOMEM;
+	soft->device.ops = &soft_ops;
+	soft->device.fd = -1;
+	fill_caps(&soft->device.caps, config);
+	pthread_mutex_init(&soft->lock, NULL);
+	soft_memory_init(&soft->memory, WINDOW_BASE, WINDOW_SIZE, config->memory_bytes);
+	soft->over_end = &soft->over;
+
+	r = soft_start(soft, config);
+	if (r < 0) {
+		soft_close(&soft->device);
+		return r;
+	}
+	*ret = &soft->device;
+	return 0;
+}

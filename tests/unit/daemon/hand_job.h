@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Jobs for the software device, made by hand: a program, two operands, a chain,
+ * and the ranges that go with them. Whatever the daemon would never do can be done
+ * to one before it is submitted.
+ */
+#pragma once
+
+#include "daemon/device.h"
+#include "npu/isa.h"
+
+/* Places in hand_job.memory, which is one buffer. */
+#define HAND_TEXT 0u
+#define HAND_PARAMS 4096u
+#define HAND_CHAIN 8192u
+#define HAND_MEMORY 12288u
+
+enum hand_range { HAND_R_TEXT, HAND_R_PARAM, HAND_R_TCB, HAND_R_IN, HAND_R_OUT, HAND_R_MAX_ };
+
+struct hand_job {
+	struct device *device;
+	struct device_buffer *memory, *in, *out; /* owned */
+	struct device_range ranges[HAND_R_MAX_];
+	struct device_job job;
+};
+
+/* An instruction with no operands. */
+struct npu_insn hand_insn(uint16_t opcode, uint32_t extra);
+/* Copy @n_bytes from operand 0 to operand 1. */
+struct npu_insn hand_copy(uint32_t n_bytes);
+
+/*
+ * @n_groups groups, each of which depends on the one before if @in_order and all of
+ * which run the same @program, up to `end`. Operands are 4096 bytes each. Aborts
+ * the test program if anything fails.
+ */
+void hand_job_init(struct hand_job *hand, struct device *device, const struct npu_insn *program,
+		   unsigned int n_groups, bool in_order);
+void hand_job_finish(struct hand_job *hand);
+
+/* Operand @i: its address and size in the parameter block. */
+struct npu_slot *hand_job_slot(struct hand_job *hand, unsigned int i);
+/* TCB @i of the chain. */
+uint8_t *hand_job_tcb(struct hand_job *hand, unsigned int i);
+/* Instruction @i of the program. */
+struct npu_insn *hand_job_insn(struct hand_job *hand, unsigned int i);
+
+/* Wait for one event; false after @timeout_ms. */
+bool hand_wait(struct device *device, struct device_event *ret, int timeout_ms);
+
+/* A device with @cores cores in one cluster, four TECs, 64 MiB. */
+struct device *hand_device(unsigned int cores);
