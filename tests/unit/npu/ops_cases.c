@@ -94,13 +94,9 @@ static uint32_t bytes_of(const uint32_t shape[4])
 	return shape[0] * shape[1] * shape[2] * shape[3];
 }
 
-struct position {
-	uint32_t n, y, x, c;
-};
-
-static struct position position_of(const uint32_t shape[4], uint32_t index)
+struct ops_position ops_position_of(const uint32_t shape[4], uint32_t index)
 {
-	struct position p;
+	struct ops_position p;
 
 	p.c = index % shape[3];
 	index /= shape[3];
@@ -165,9 +161,8 @@ static void pick_window(struct ops_case *c, struct ops_random *random, bool dila
 	insn->out[0] = insn->in[0];
 }
 
-/* Input index of tap (@i, @j), or -1 in the padding. */
-static int64_t tap_of(const struct npu_insn *insn, const struct position *p, uint32_t i, uint32_t j,
-		      uint32_t channel)
+int64_t ops_tap_of(const struct npu_insn *insn, const struct ops_position *p, uint32_t i,
+		   uint32_t j, uint32_t channel)
 {
 	int dy = insn->dilation[0] ? insn->dilation[0] : 1;
 	int dx = insn->dilation[1] ? insn->dilation[1] : 1;
@@ -226,7 +221,7 @@ static double bias_of(const struct ops_case *c, uint32_t channel)
 	return bias * c->in_scale * c->filter_scale[channel];
 }
 
-static uint32_t row_pitch(uint32_t taps)
+uint32_t ops_row_pitch(uint32_t taps)
 {
 	return (taps + 15) / 16 * 16;
 }
@@ -246,20 +241,20 @@ static void make_conv2d(struct ops_case *c, struct ops_random *random)
 			insn->out[1 + i] = (insn->in[1 + i] - 1) / insn->stride[i] + 1;
 	taps = (uint32_t)insn->kernel[0] * insn->kernel[1] * insn->in[3];
 	pick_filter_quantization(c, random, taps);
-	c->size[1] = row_pitch(taps) * insn->out[3];
+	c->size[1] = ops_row_pitch(taps) * insn->out[3];
 }
 
 static struct ops_expected expect_conv2d(const struct ops_case *c, uint32_t index)
 {
 	const struct npu_insn *insn = &c->insn;
-	struct position p = position_of(insn->out, index);
-	uint32_t pitch = row_pitch((uint32_t)insn->kernel[0] * insn->kernel[1] * insn->in[3]);
+	struct ops_position p = ops_position_of(insn->out, index);
+	uint32_t pitch = ops_row_pitch((uint32_t)insn->kernel[0] * insn->kernel[1] * insn->in[3]);
 	double sum = bias_of(c, p.c);
 
 	for (uint32_t i = 0; i < insn->kernel[0]; i++)
 		for (uint32_t j = 0; j < insn->kernel[1]; j++)
 			for (uint32_t k = 0; k < insn->in[3]; k++) {
-				int64_t in = tap_of(insn, &p, i, j, k);
+				int64_t in = ops_tap_of(insn, &p, i, j, k);
 				uint32_t w =
 					p.c * pitch + (i * insn->kernel[1] + j) * insn->in[3] + k;
 
@@ -286,13 +281,13 @@ static void make_depthwise2d(struct ops_case *c, struct ops_random *random)
 static struct ops_expected expect_depthwise2d(const struct ops_case *c, uint32_t index)
 {
 	const struct npu_insn *insn = &c->insn;
-	struct position p = position_of(insn->out, index);
+	struct ops_position p = ops_position_of(insn->out, index);
 	uint32_t multiplier = insn->out[3] / insn->in[3];
 	double sum = bias_of(c, p.c);
 
 	for (uint32_t i = 0; i < insn->kernel[0]; i++)
 		for (uint32_t j = 0; j < insn->kernel[1]; j++) {
-			int64_t in = tap_of(insn, &p, i, j, p.c / multiplier);
+			int64_t in = ops_tap_of(insn, &p, i, j, p.c / multiplier);
 			uint32_t w = (i * insn->kernel[1] + j) * insn->out[3] + p.c;
 
 			if (in >= 0)
@@ -311,7 +306,7 @@ static void make_fully_connected(struct ops_case *c, struct ops_random *random)
 	insn->in[3] = pick(random, 1, 700);
 	insn->out[3] = pick(random, 1, 80);
 	pick_filter_quantization(c, random, insn->in[3]);
-	c->size[1] = row_pitch(insn->in[3]) * insn->out[3];
+	c->size[1] = ops_row_pitch(insn->in[3]) * insn->out[3];
 }
 
 static struct ops_expected expect_fully_connected(const struct ops_case *c, uint32_t index)
@@ -322,8 +317,8 @@ static struct ops_expected expect_fully_connected(const struct ops_case *c, uint
 
 	for (uint32_t k = 0; k < insn->in[3]; k++)
 		sum += real_of(c, 0, n * insn->in[3] + k, c->in_scale, 0) *
-		       real_of(c, 1, channel * row_pitch(insn->in[3]) + k, c->filter_scale[channel],
-			       1);
+		       real_of(c, 1, channel * ops_row_pitch(insn->in[3]) + k,
+			       c->filter_scale[channel], 1);
 	return (struct ops_expected){.value = sum};
 }
 
@@ -344,13 +339,13 @@ static void make_pool(struct ops_case *c, struct ops_random *random)
 
 static struct ops_expected expect_average_pool(const struct ops_case *c, uint32_t index)
 {
-	struct position p = position_of(c->insn.out, index);
+	struct ops_position p = ops_position_of(c->insn.out, index);
 	double sum = 0;
 	int count = 0;
 
 	for (uint32_t i = 0; i < c->insn.kernel[0]; i++)
 		for (uint32_t j = 0; j < c->insn.kernel[1]; j++) {
-			int64_t in = tap_of(&c->insn, &p, i, j, p.c);
+			int64_t in = ops_tap_of(&c->insn, &p, i, j, p.c);
 
 			if (in < 0)
 				continue;
@@ -362,12 +357,12 @@ static struct ops_expected expect_average_pool(const struct ops_case *c, uint32_
 
 static struct ops_expected expect_max_pool(const struct ops_case *c, uint32_t index)
 {
-	struct position p = position_of(c->insn.out, index);
+	struct ops_position p = ops_position_of(c->insn.out, index);
 	double max = -INFINITY;
 
 	for (uint32_t i = 0; i < c->insn.kernel[0]; i++)
 		for (uint32_t j = 0; j < c->insn.kernel[1]; j++) {
-			int64_t in = tap_of(&c->insn, &p, i, j, p.c);
+			int64_t in = ops_tap_of(&c->insn, &p, i, j, p.c);
 
 			if (in >= 0)
 				max = fmax(max, ops_case_stored(c, 0, (uint64_t)in));
@@ -422,7 +417,7 @@ static void make_pad(struct ops_case *c, struct ops_random *random)
 static struct ops_expected expect_pad(const struct ops_case *c, uint32_t index)
 {
 	const struct npu_insn *insn = &c->insn;
-	struct position p = position_of(insn->out, index);
+	struct ops_position p = ops_position_of(insn->out, index);
 	uint64_t y = p.y - insn->pad[0], x = p.x - insn->pad[1];
 
 	if (p.y < insn->pad[0] || p.x < insn->pad[1] || y >= insn->in[1] || x >= insn->in[2])
@@ -454,7 +449,7 @@ static void make_mean(struct ops_case *c, struct ops_random *random)
 static struct ops_expected expect_mean(const struct ops_case *c, uint32_t index)
 {
 	const struct npu_insn *insn = &c->insn;
-	struct position p = position_of(insn->out, index);
+	struct ops_position p = ops_position_of(insn->out, index);
 	double sum = 0;
 
 	for (uint32_t y = 0; y < insn->in[1]; y++)

@@ -71,3 +71,14 @@ bool ops_case_guards_hold(const struct ops_case *c);
 unsigned int ops_case_output(const struct ops_case *c);
 /* Stored value @index of operand @operand. */
 int ops_case_stored(const struct ops_case *c, unsigned int operand, uint64_t index);
+
+/* Element @index of a tensor, taken apart. */
+struct ops_position {
+	uint32_t n, y, x, c;
+};
+struct ops_position ops_position_of(const uint32_t shape[4], uint32_t index);
+/* Input index of tap (@i, @j) of the window at @p, or -1 in the padding. */
+int64_t ops_tap_of(const struct npu_insn *insn, const struct ops_position *p, uint32_t i,
+		   uint32_t j, uint32_t channel);
+/* Bytes of a filter's row with its filler. */
+uint32_t ops_row_pitch(uint32_t taps);

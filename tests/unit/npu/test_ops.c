@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What operators compute; test_ops_check.c has what is legal. */
+/*
+ * What operators compute, compared with real numbers; test_ops_exact.c has the
+ * last bit, test_ops_check.c what is legal.
+ */
 #include "ops_cases.h"
 
 #include <criterion/criterion.h>
@@ -154,138 +157,6 @@ Test(ops, any_split_into_units_gives_the_same_bytes)
 			free(whole);
 			ops_case_finish(&c);
 		}
-}
-
-/* floor((x * m + 2^(30 - s)) / 2^(31 - s)), saturated, in integers that cannot overflow. */
-static int32_t scale_exactly(int32_t x, struct npu_scale s)
-{
-	__int128 divisor = (__int128)1 << (31 - s.shift);
-	__int128 sum = (__int128)x * s.multiplier + divisor / 2;
-	__int128 y = sum / divisor - (sum % divisor < 0);
-
-	if (y > INT32_MAX)
-		return INT32_MAX;
-	return y < INT32_MIN ? INT32_MIN : (int32_t)y;
-}
-
-Test(ops, scaling_rounds_and_saturates_for_all_values)
-{
-	static const int32_t edges[] = {INT32_MIN, INT32_MIN + 1, -(1 << 30),	 -1,	   0, 1, 2,
-					3,	   1 << 30,	  INT32_MAX - 1, INT32_MAX};
-	struct ops_random random;
-
-	ops_random_init(&random);
-	for (unsigned int i = 0; i < 200000; i++) {
-		int32_t x = (int32_t)ops_random_next(&random);
-		struct npu_scale s = {(int32_t)ops_random_next(&random),
-				      (int32_t)ops_random_range(&random, -31, 30)};
-
-		x >>= ops_random_range(&random, 0, 31);
-		if (i % 2)
-			x = edges[i / 2 % NPU_ARRAY_SIZE(edges)];
-		if (i % 3)
-			s.multiplier = edges[i / 3 % NPU_ARRAY_SIZE(edges)];
-		if (npu_scale_apply(x, s) != scale_exactly(x, s))
-			cr_assert(false, "%d * {%d, %d} is %d, not %d", x, s.multiplier, s.shift,
-				  npu_scale_apply(x, s), scale_exactly(x, s));
-	}
-}
-
-Test(ops, ties_are_rounded_as_documented)
-{
-	const struct npu_scale half = {1 << 30, 0};
-	struct npu_insn pool = {
-		.opcode = NPU_OP_AVERAGE_POOL,
-		.version = NPU_ISA_VERSION,
-		.is_signed = 3,
-		.slot = {0, 8, NPU_NO_SLOT, NPU_NO_SLOT, NPU_NO_SLOT, NPU_NO_SLOT},
-		.in = {1, 1, 2, 2},
-		.out = {1, 1, 1, 2},
-		.kernel = {1, 2},
-		.stride = {1, 1},
-		.act_min = -128,
-		.act_max = 127,
-	};
-	int8_t in[4] = {1, -1, 2, -2}, out[2];
-	uint8_t *const operand[NPU_MAX_OPERANDS] = {(uint8_t *)in, (uint8_t *)out};
-	struct npu_demand demand;
-
-	cr_expect_eq(npu_scale_apply(1, half), 1, "0.5 goes up");
-	cr_expect_eq(npu_scale_apply(-1, half), 0, "-0.5 goes up");
-	cr_expect_eq(npu_scale_apply(-3, half), -1, "-1.5 goes up");
-	cr_assert_null(npu_insn_check(&pool, &demand));
-	npu_insn_run(&pool, operand, 0, demand.units);
-	cr_expect_eq(out[0], 2, "1.5 goes away from zero");
-	cr_expect_eq(out[1], -2, "-1.5 goes away from zero");
-}
-
-/* One product, in * filter + bias, with constants that nobody checked. */
-static int8_t multiply(int8_t in, int8_t weight, int32_t bias, struct npu_scale scale)
-{
-	const struct npu_insn insn = {
-		.opcode = NPU_OP_FULLY_CONNECTED,
-		.version = NPU_ISA_VERSION,
-		.is_signed = 0x13,
-		.slot = {0, 8, 16, 24, 32, NPU_NO_SLOT},
-		.in = {1, 1, 1, 1},
-		.out = {1, 1, 1, 1},
-		.act_min = -128,
-		.act_max = 127,
-	};
-	int8_t filter[16] = {weight}, out = 0;
-	uint8_t *const operand[NPU_MAX_OPERANDS] = {
-		(uint8_t *)&in,	   (uint8_t *)filter, (uint8_t *)&bias,
-		(uint8_t *)&scale, (uint8_t *)&out,
-	};
-	struct npu_demand demand;
-
-	/* The filler of the row has no influence. */
-	memset(filter + 1, 0x77, sizeof(filter) - 1);
-	cr_assert_null(npu_insn_check(&insn, &demand));
-	npu_insn_run(&insn, operand, 0, demand.units);
-	return out;
-}
-
-Test(ops, accumulators_wrap_around)
-{
-	const struct npu_scale shrink = {1 << 30, -23}; /* 2^-24 */
-
-	cr_expect_eq(multiply(1, -1, INT32_MAX, shrink), 127);
-	cr_expect_eq(multiply(1, 1, INT32_MAX, shrink), -128);
-	cr_expect_eq(multiply(1, -1, INT32_MIN, shrink), 127);
-}
-
-Test(ops, shifts_of_a_scales_operand_are_clamped)
-{
-	cr_expect_eq(multiply(2, 3, 0, (struct npu_scale){1 << 30, INT32_MAX}), 127);
-	cr_expect_eq(multiply(2, -3, 0, (struct npu_scale){1 << 30, INT32_MAX}), -128);
-	cr_expect_eq(multiply(2, 3, 0, (struct npu_scale){1 << 30, INT32_MIN}), 0);
-	cr_expect_eq(multiply(2, 3, INT32_MAX - 6, (struct npu_scale){INT32_MAX, -32}),
-		     multiply(2, 3, INT32_MAX - 6, (struct npu_scale){INT32_MAX, -31}));
-	cr_expect_eq(multiply(2, 3, 0, (struct npu_scale){1, 31}),
-		     multiply(2, 3, 0, (struct npu_scale){1, 30}));
-	cr_expect_eq(multiply(2, 3, 1, (struct npu_scale){INT32_MIN, 0}), -7);
-}
-
-Test(ops, softmax_of_a_table_of_zeros_is_the_zero_point)
-{
-	const struct npu_insn insn = {
-		.opcode = NPU_OP_SOFTMAX,
-		.version = NPU_ISA_VERSION,
-		.is_signed = 1 << 2,
-		.slot = {0, 8, 16, NPU_NO_SLOT, NPU_NO_SLOT, NPU_NO_SLOT},
-		.in = {1, 1, 1, 3},
-		.out = {1, 1, 1, 3},
-		.zero = {0, 0, -128},
-	};
-	uint8_t in[3] = {1, 255, 0}, table[1024] = {0}, out[3];
-	uint8_t *const operand[NPU_MAX_OPERANDS] = {in, table, out};
-	struct npu_demand demand;
-
-	cr_assert_null(npu_insn_check(&insn, &demand));
-	npu_insn_run(&insn, operand, 0, demand.units);
-	for (unsigned int i = 0; i < 3; i++)
-		cr_expect_eq((int8_t)out[i], -128);
 }
 
 /* Two tensors into their places in a third, along the width. */
