@@ -108,12 +108,12 @@ void npu_pad_run(const struct npu_insn *insn, uint8_t *const operand[NPU_MAX_OPE
 	}
 }
 
-/* The last chunk must end inside the operand. */
+/* The last chunk must end inside the operand; numbers below 2^32 cannot overflow this. */
 static bool chunks_fit(const uint32_t geometry[4], uint32_t offset)
 {
-	uint64_t last = offset + npu_mul(geometry[0] - 1, geometry[2]);
+	uint64_t last = offset + (geometry[0] - 1) * (uint64_t)geometry[2];
 
-	return last < (1ull << 32) && last + geometry[1] <= geometry[3];
+	return last + geometry[1] <= geometry[3];
 }
 
 const char *npu_requantize_check(const struct npu_insn *insn, struct npu_need *need)
