@@ -218,6 +218,21 @@ void elf_builder_init_copy(struct elf_builder *b, uint32_t n_bytes)
 	add_copy_names(b, n_bytes);
 }
 
+void elf_builder_init_softmax(struct elf_builder *b, uint32_t n_bytes)
+{
+	struct npu_insn softmax = elf_insn(NPU_OP_SOFTMAX);
+	uint32_t table;
+
+	elf_builder_init_copy(b, n_bytes);
+	table = elf_builder_add_constant(b, CONTAINER_SUBSECTION_CONSTANT, NULL, 1024);
+	softmax.slot[0] = 0;
+	softmax.slot[1] = elf_builder_add_slot(b, &b->bss[0].statics[table]);
+	softmax.slot[2] = 8;
+	for (size_t i = 0; i < 4; i++)
+		softmax.in[i] = softmax.out[i] = i < 3 ? 1 : n_bytes;
+	memcpy(b->text.data, &softmax, sizeof(softmax));
+}
+
 static void add_native_subgraphs(struct elf_builder *b)
 {
 	struct elf_section *workspace = &b->subgraph[1].privates[0];

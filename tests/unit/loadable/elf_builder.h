@@ -109,6 +109,8 @@ void elf_builder_init(struct elf_builder *b, uint32_t device_word);
  * their own, named "in" and "out" by the tensor note. Slots at rodata 0 and 8.
  */
 void elf_builder_init_copy(struct elf_builder *b, uint32_t n_bytes);
+/* The same with a softmax over @n_bytes channels, and so with a constant; its slot is at 16. */
+void elf_builder_init_softmax(struct elf_builder *b, uint32_t n_bytes);
 /* X2_1204, with a bit of everything: descriptor, constants, zero-copy constants, private
  * buffers, remap entries, two subgraphs, profiler buffer. */
 void elf_builder_init_native(struct elf_builder *b);

@@ -56,28 +56,11 @@ static struct npu_insn *insn_at(size_t i)
 	return (struct npu_insn *)(void *)(b.text.data + i * sizeof(struct npu_insn));
 }
 
-/* in -> softmax with a constant table -> out */
-static void init_softmax(void)
-{
-	struct npu_insn softmax = elf_insn(NPU_OP_SOFTMAX), end = elf_insn(NPU_OP_END);
-
-	elf_builder_init_copy(&b, 10);
-	elf_builder_add_constant(&b, CONTAINER_SUBSECTION_CONSTANT, NULL, 1024);
-	memcpy(softmax.slot, insn_at(0)->slot, sizeof(softmax.slot));
-	softmax.slot[2] = softmax.slot[1];
-	softmax.slot[1] = elf_builder_add_slot(&b, &b.bss[0].statics[0]);
-	for (size_t i = 0; i < 4; i++)
-		softmax.in[i] = softmax.out[i] = i < 3 ? 1 : 10;
-	bytes_resize(&b.text, 0);
-	elf_builder_add_insn(&b, &softmax);
-	elf_builder_add_insn(&b, &end);
-}
-
 Test(program, what_keeps_the_rule_is_accepted)
 {
 	elf_builder_init_copy(&b, 64);
 	accepted();
-	init_softmax();
+	elf_builder_init_softmax(&b, 10);
 	accepted();
 	elf_builder_init_copy(&b, 64);
 	elf_builder_prepend(&b, NPU_OP_DELAY, 1000);
@@ -242,7 +225,7 @@ Test(program, sizes_are_what_the_instruction_implies)
 	insn_at(0)->extra[0] = 65;
 	refused("operand 'in': the slot says 64 bytes, the instruction implies 65");
 
-	init_softmax();
+	elf_builder_init_softmax(&b, 10);
 	bytes_poke32(&b.rodata, 20, 1023);
 	refused("(softmax): operand 'table': the slot says 1023 bytes, the instruction implies "
 		"1024");
@@ -265,7 +248,7 @@ Test(program, subsections_are_as_large_as_their_slots)
 
 Test(program, constants_are_static)
 {
-	init_softmax();
+	elf_builder_init_softmax(&b, 10);
 	b.bss[0].statics[0].sub[0].desc.n_positions = 0;
 	elf_builder_add_tensor(&b, CONTAINER_SUBSECTION_INTERMEDIATE, 0, 1024);
 	b.bss[0].reuses[2].sub[0].desc.n_positions = 1;
@@ -302,15 +285,16 @@ Test(program, inputs_may_be_static)
 
 Test(program, a_slot_keeps_its_nature_in_every_instruction)
 {
-	struct npu_insn again;
+	struct npu_insn again, end;
 
 	/* A second instruction writes what the first reads as a constant. */
-	init_softmax();
+	elf_builder_init_softmax(&b, 10);
 	again = elf_insn(NPU_OP_COPY);
 	again.slot[0] = insn_at(0)->slot[1];
 	again.slot[1] = insn_at(0)->slot[1];
 	again.extra[0] = 1024;
-	elf_builder_add_insn(&b, insn_at(1));
+	end = *insn_at(1);
+	elf_builder_add_insn(&b, &end);
 	*insn_at(1) = again;
 	refused("instruction 1 (copy): output operand 'out' is in a static section");
 }
@@ -428,7 +412,7 @@ Test(program, no_changed_byte_makes_it_misbehave, .fini = finish)
 	size_t n_accepted = 0;
 	struct graph *g;
 
-	init_softmax();
+	elf_builder_init_softmax(&b, 10);
 	for (size_t i = 0; i < b.text.size + b.rodata.size; i++) {
 		uint8_t *byte = i < b.text.size ? &b.text.data[i] : &b.rodata.data[i - b.text.size];
 
