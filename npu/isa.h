@@ -88,19 +88,27 @@ struct npu_slot {
 };
 _Static_assert(sizeof(struct npu_slot) == 8, "a slot has 8 bytes");
 
+static inline int32_t npu_saturate(int64_t x)
+{
+	if (x > 0x7fffffff)
+		return 0x7fffffff;
+	return x < -0x7fffffff - 1 ? -0x7fffffff - 1 : (int32_t)x;
+}
+
 /*
- * Rounding, everywhere: x * multiplier * 2^(shift - 31), computed in 64 bits,
- * rounded to nearest, ties towards plus infinity, and saturated to 32 bits. (This
- * is the "single rounding" form of the TFLite quantization specification's
- * fixed-point multiplication.) Nothing overflows for any @x and multiplier as
- * long as the shift is in its range.
+ * Scaling, everywhere: x * multiplier * 2^(shift - 31) in the steps of TFLite's
+ * reference, which rounds twice: a product's upper half to nearest, ties towards
+ * plus infinity, then a right shift to nearest, ties away from zero. (Networks of
+ * uint8 notice the difference to a single rounding.) The result saturates; no @x
+ * or multiplier overflows anything as long as the shift is in its range.
  */
 static inline int32_t npu_scale_apply(int32_t x, struct npu_scale s)
 {
-	int right = 31 - s.shift; /* 1 … 62 */
-	int64_t y = ((int64_t)x * s.multiplier + ((int64_t)1 << (right - 1))) >> right;
+	int left = s.shift > 0 ? s.shift : 0, right = s.shift < 0 ? -s.shift : 0;
+	int64_t shifted = npu_saturate(x * ((int64_t)1 << left));
+	int64_t high = (shifted * s.multiplier + (1 << 30)) >> 31;
 
-	if (y > 0x7fffffff)
-		return 0x7fffffff;
-	return y < -0x7fffffff - 1 ? -0x7fffffff - 1 : (int32_t)y;
+	if (right)
+		high = (high + ((int64_t)1 << (right - 1)) - (high < 0)) >> right;
+	return npu_saturate(high);
 }

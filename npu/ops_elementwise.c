@@ -41,15 +41,6 @@ const char *npu_add_check(const struct npu_insn *insn, struct npu_need *need)
 	return NULL;
 }
 
-static int32_t add_saturate(int32_t a, int32_t b)
-{
-	int64_t sum = (int64_t)a + b;
-
-	if (sum > 0x7fffffff)
-		return 0x7fffffff;
-	return sum < -0x7fffffff - 1 ? -0x7fffffff - 1 : (int32_t)sum;
-}
-
 static int32_t add_input(const struct npu_insn *insn, unsigned int i, uint8_t byte, uint8_t flip)
 {
 	int32_t difference = npu_value(byte, flip) - insn->zero[i];
@@ -67,10 +58,10 @@ void npu_add_run(const struct npu_insn *insn, uint8_t *const operand[NPU_MAX_OPE
 	if (end > elements)
 		end = elements;
 	for (size_t i = start; i < end; i++) {
-		int32_t a = add_input(insn, 0, operand[0][i], flip0);
-		int32_t b = add_input(insn, 1, operand[1][i], flip1);
+		int64_t a = add_input(insn, 0, operand[0][i], flip0);
+		int64_t b = add_input(insn, 1, operand[1][i], flip1);
 
-		operand[2][i] = npu_quantize(insn, add_saturate(a, b), insn->scale[2]);
+		operand[2][i] = npu_quantize(insn, npu_saturate(a + b), insn->scale[2]);
 	}
 }
 

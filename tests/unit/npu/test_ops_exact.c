@@ -10,16 +10,30 @@
 
 #define ROUNDS 200
 
-/* floor((x * m + 2^(30 - s)) / 2^(31 - s)), saturated, in integers that cannot overflow. */
+static __int128 floor_divide(__int128 a, __int128 b)
+{
+	return a / b - (a % b < 0);
+}
+
+static int32_t saturate(__int128 x)
+{
+	if (x > INT32_MAX)
+		return INT32_MAX;
+	return x < INT32_MIN ? INT32_MIN : (int32_t)x;
+}
+
 static int32_t scale_exactly(int32_t x, struct npu_scale s)
 {
-	__int128 divisor = (__int128)1 << (31 - s.shift);
-	__int128 sum = (__int128)x * s.multiplier + divisor / 2;
-	__int128 y = sum / divisor - (sum % divisor < 0);
+	__int128 left = (__int128)1 << (s.shift > 0 ? s.shift : 0);
+	__int128 right = (__int128)1 << (s.shift < 0 ? -s.shift : 0);
+	__int128 h = floor_divide((__int128)saturate(x * left) * s.multiplier + (1 << 30),
+				  (__int128)1 << 31);
 
-	if (y > INT32_MAX)
-		return INT32_MAX;
-	return y < INT32_MIN ? INT32_MIN : (int32_t)y;
+	/* Away from zero: round the magnitude, ties up, and give it back its sign. */
+	if (right > 1)
+		h = h < 0 ? -floor_divide(-h + right / 2, right)
+			  : floor_divide(h + right / 2, right);
+	return saturate(h);
 }
 
 static struct npu_scale scale_at(const struct ops_case *c, uint32_t channel)
@@ -260,7 +274,7 @@ Test(ops_exact, scaling_rounds_and_saturates_for_all_values)
 
 Test(ops_exact, ties_are_rounded_as_documented)
 {
-	const struct npu_scale half = {1 << 30, 0};
+	const struct npu_scale half = {1 << 30, 0}, eighth = {1 << 30, -2};
 	struct npu_insn pool = {
 		.opcode = NPU_OP_AVERAGE_POOL,
 		.version = NPU_ISA_VERSION,
@@ -280,6 +294,9 @@ Test(ops_exact, ties_are_rounded_as_documented)
 	cr_expect_eq(npu_scale_apply(1, half), 1, "0.5 goes up");
 	cr_expect_eq(npu_scale_apply(-1, half), 0, "-0.5 goes up");
 	cr_expect_eq(npu_scale_apply(-3, half), -1, "-1.5 goes up");
+	cr_expect_eq(npu_scale_apply(4, eighth), 1, "0.5, by a shift, goes away from zero");
+	cr_expect_eq(npu_scale_apply(-4, eighth), -1, "-0.5, by a shift, goes away from zero");
+	cr_expect_eq(npu_scale_apply(-1, eighth), 0);
 	cr_assert_null(npu_insn_check(&pool, &demand));
 	npu_insn_run(&pool, operand, 0, demand.units);
 	cr_expect_eq(out[0], 2, "1.5 goes away from zero");
