@@ -2,7 +2,8 @@
 """Runs a quantized TFLite model in integers, as the TFLite quantization specification defines the
 operators: what any correct implementation computes, up to the rounding of the last bit.
 
-Here a factor is a 31-bit fixed-point number, applied in 64 bits and rounded once, to nearest.
+A factor is a 31-bit fixed-point number, and a product with it is rounded twice, as the reference
+kernels and the software NPU do it. Weights must be symmetric.
 """
 import numpy as np
 
@@ -18,9 +19,12 @@ def fixed_point(factor):
 
 
 def scaled(x, factor):
+    """x * factor: the upper half of the product, ties up; shifted right, ties away from zero."""
     multiplier, shift = fixed_point(factor)
-    right = 31 - shift.astype(np.int64)
-    return (x.astype(np.int64) * multiplier + (np.int64(1) << (right - 1))) >> right
+    left, right = np.maximum(shift, 0), np.maximum(-shift, 0).astype(np.int64)
+    high = ((x.astype(np.int64) << left) * multiplier + (1 << 30)) >> 31
+    half = (np.int64(1) << right) >> 1
+    return (high + half - ((high < 0) & (right > 0))) >> right
 
 
 def saturate(x, tensor, activation=None):
