@@ -13,7 +13,7 @@ static void *machine_map(void *arg, struct npu_list *list, uint64_t address, uin
 	struct machine *m = arg;
 
 	(void)list;
-	for (unsigned int i = 0; i < m->n_objects; i++) {
+	for (unsigned int i = 0; i < NPU_ARRAY_SIZE(m->object); i++) {
 		struct machine_object *o = &m->object[i];
 		bool whole = access == NPU_ACCESS_READ || access == NPU_ACCESS_WRITE;
 
