@@ -138,6 +138,10 @@ int parse_subsections(struct parse *p, struct reader *r, struct parse_section *s
 	return error;
 }
 
+/*
+ * All BSSs take their constants from the one `weight` note, as the vendor's loader
+ * does for files without extra weights; files with some never get here.
+ */
 static int read_static_descriptor(struct parse *p, struct reader *r, struct graph_static *ret,
 				  uint32_t *ret_n_subsections)
 {

@@ -260,10 +260,11 @@ static int read_shape(struct parse *p, struct reader *r, uint32_t record,
 	}
 	bytes = shape_bytes(tensor);
 	if (bytes != tensor->size)
-		return parse_fail(p, -EBADMSG,
-				  "record %u: a %s shape of %llu bytes, but the tensor has %u",
-				  record, graph_data_type_name(tensor->type),
-				  (unsigned long long)bytes, tensor->size);
+		return parse_fail(
+			p, -EBADMSG,
+			"record %u: the shape makes %llu bytes of %s, but the tensor has %u",
+			record, (unsigned long long)bytes, graph_data_type_name(tensor->type),
+			tensor->size);
 	return 0;
 }
 

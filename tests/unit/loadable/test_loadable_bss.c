@@ -384,6 +384,42 @@ Test(bss, device_memory_is_added_up_in_64_bits, .fini = finish)
 	expect_refused(&b, -EFBIG, "bytes of device memory");
 }
 
+Test(bss, there_are_limits_to_their_number_and_to_that_of_sections, .fini = finish)
+{
+	elf_builder_init_copy(&b, 64);
+	poke_fmlist(8, 4097);
+	bytes_resize(elf_builder_note(&b, "fmlist"), 12 + 4097 * 16);
+	expect_refused(&b, -EFBIG, "note 'fmlist': 4097 BSSs, more than 4096");
+
+	elf_builder_init_copy(&b, 64);
+	poke_fmlist(BSS + 8, 65537);
+	bytes_resize(elf_builder_note(&b, "fmlist"), REUSE + 65537 * 16);
+	expect_refused(&b, -EFBIG, "BSS 0: more than 65536 static sections in all");
+
+	elf_builder_init_copy(&b, 64);
+	poke_fmlist(BSS + 12, 65537);
+	bytes_resize(elf_builder_note(&b, "fmlist"), REUSE + 65537 * 16);
+	expect_refused(&b, -EFBIG, "BSS 0: more than 65536 reuse sections in all");
+}
+
+Test(bss, there_is_a_limit_to_tensors, .fini = finish)
+{
+	uint32_t n = 4097;
+	struct bytes *fmlist;
+
+	elf_builder_init_copy(&b, 64);
+	poke_fmlist(BSS + 12, 1);
+	poke_fmlist(REUSE + 12, n);
+	fmlist = elf_builder_note(&b, "fmlist");
+	bytes_resize(fmlist, SUBSECTION);
+	bytes_resize(fmlist, SUBSECTION + n * 48);
+	for (uint32_t i = 0; i < n; i++) {
+		bytes_poke32(fmlist, SUBSECTION + i * 48 + 0x04, 1);
+		bytes_poke32(fmlist, SUBSECTION + i * 48 + 0x0c, i);
+	}
+	expect_refused(&b, -EFBIG, "subsection 4096: more than 4096 input tensors");
+}
+
 /* Offsets in the subgraphs note of elf_builder_init_copy(). */
 #define RECORD 4u
 #define DEPENDENCY (RECORD + 0x38)
@@ -409,6 +445,12 @@ Test(subgraphs, counts_are_held_against_what_follows, .fini = finish)
 	expect_refused(&b, -EBADMSG, "note 'subgraphs': 3 bytes, too few for a count");
 
 	elf_builder_init_native(&b);
+	b.subgraph[0].n_privates = 1;
+	b.subgraph[0].privates[0].align = 4096;
+	bytes_resize(elf_builder_note(&b, "subgraphs"), 4 + 64 + 16 + 59);
+	expect_refused(&b, -EBADMSG, "subgraph 1: record is cut off: 59 of 60 bytes");
+
+	elf_builder_init_native(&b);
 	bytes_resize(elf_builder_note(&b, "subgraphs"), 4 + 64 + 64);
 	expect_refused(&b, -EBADMSG, "subgraph 1: count of private buffers is cut off");
 }
@@ -422,6 +464,17 @@ Test(subgraphs, there_is_a_limit_to_their_number, .fini = finish)
 	bytes_poke32(note, 0, 16385);
 	bytes_resize(note, 4 + 16385 * 64);
 	expect_refused(&b, -EFBIG, "16385 subgraphs, more than 16384");
+}
+
+Test(subgraphs, there_is_a_limit_to_private_buffers, .fini = finish)
+{
+	struct bytes *note;
+
+	elf_builder_init_copy(&b, 64);
+	note = elf_builder_note(&b, "subgraphs");
+	bytes_poke32(note, N_PRIVATES, 65537);
+	bytes_resize(note, note->size + 65537 * 16);
+	expect_refused(&b, -EFBIG, "subgraph 0: more than 65536 private buffers in all");
 }
 
 Test(subgraphs, offsets_lie_where_they_point, .fini = finish)

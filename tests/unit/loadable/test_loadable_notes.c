@@ -151,6 +151,8 @@ Test(remap, entries_are_bounded, .fini = finish)
 	expect_refused(&b, -EBADMSG, "note 'remap': 4294967295 entries, but only 16 bytes follow");
 	NATIVE_WITH("remap", 2, 0, 0, 0, 0, 0, 0, 0);
 	expect_refused(&b, -EBADMSG, "note 'remap': 2 entries, but only 28 bytes follow");
+	bytes_resize(NATIVE_WITH("remap", 1048577), 4 + 1048577 * 16);
+	expect_refused(&b, -EFBIG, "note 'remap': 1048577 entries, more than 1048576");
 	bytes_resize(NATIVE_WITH("remap", 0), 1);
 	expect_refused(&b, -EBADMSG, "note 'remap': 1 bytes, too few for a count");
 }
@@ -371,7 +373,8 @@ Test(tensor_note, describes_tensors_that_exist, .fini = finish)
 	refuse_record(1, 0xffffffff, 0, 1, "x", "record 0: there is no output 4294967295");
 	refuse_record(0, 0, 3, 1, "x", "record 0: unknown layout 3");
 	refuse_record(0, 0, 0, 9, "x", "record 0: rank 9 is above 8");
-	refuse_record(0, 0, 0, 0, "x", "record 0: a uint8 shape of 1 bytes, but the tensor has 64");
+	refuse_record(0, 0, 0, 0, "x",
+		      "record 0: the shape makes 1 bytes of uint8, but the tensor has 64");
 }
 
 Test(tensor_note, describes_each_tensor_once, .fini = finish)
@@ -389,12 +392,12 @@ Test(tensor_note, shapes_have_the_size_of_the_tensor, .fini = finish)
 	static const uint32_t zero[] = {64, 0};
 
 	elf_add_tensor_record(tensor_note(1, 1), 0, 0, 0, 1, (uint32_t[]){63}, "x");
-	expect_refused(&b, -EBADMSG, "a uint8 shape of 63 bytes, but the tensor has 64");
+	expect_refused(&b, -EBADMSG, "the shape makes 63 bytes of uint8, but the tensor has 64");
 	/* The product wraps to 0, and times 8 bits earlier. */
 	elf_add_tensor_record(tensor_note(1, 1), 0, 0, 0, 4, huge, "x");
-	expect_refused(&b, -EBADMSG, "shape of 18446744073709551615 bytes");
+	expect_refused(&b, -EBADMSG, "the shape makes 18446744073709551615 bytes");
 	elf_add_tensor_record(tensor_note(1, 1), 0, 0, 0, 2, zero, "x");
-	expect_refused(&b, -EBADMSG, "shape of 0 bytes");
+	expect_refused(&b, -EBADMSG, "the shape makes 0 bytes");
 }
 
 Test(tensor_note, element_sizes_count, .fini = finish)
@@ -423,7 +426,8 @@ Test(tensor_note, a_type_without_elements_has_no_shape, .fini = finish)
 {
 	elf_builder_init_copy(&b, 64);
 	b.bss[0].reuses[0].sub[0].desc.data_type = 0x99;
-	expect_refused(&b, -EBADMSG, "record 0: a unknown shape of 0 bytes, but the tensor has 64");
+	expect_refused(&b, -EBADMSG,
+		       "record 0: the shape makes 0 bytes of unknown, but the tensor");
 }
 
 Test(tensor_note, names_are_bounded_text, .fini = finish)
