@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+
+static int out[2];
+static char line[4096];
+
+/* What ends up on standard error from here to the call of said(). */
+static void listen_to_stderr(void)
+{
+	cr_assert_eq(pipe2(out, O_CLOEXEC | O_NONBLOCK), 0);
+	cr_assert_eq(dup2(out[1], STDERR_FILENO), STDERR_FILENO);
+}
+
+static const char *said(void)
+{
+	ssize_t n = read(out[0], line, sizeof(line) - 1);
+
+	line[n < 0 ? 0 : n] = '\0';
+	return line;
+}
+
+static const char *escaped(const char *text)
+{
+	static char buf[256];
+
+	return log_escape(buf, sizeof(buf), text);
+}
+
+Test(log, a_line_is_one_line_whatever_is_in_it)
+{
+	listen_to_stderr();
+	log_open(LOG_LEVEL_INFO);
+	log_info("model '%s'", "x\nzhouyid: error: fire\r\033[31m");
+	cr_assert_str_eq(said(), "zhouyid: model 'x\\x0azhouyid: error: fire\\x0d\\x1b[31m'\n");
+}
+
+Test(log, levels_beyond_the_chosen_one_are_silent)
+{
+	listen_to_stderr();
+	log_open(LOG_LEVEL_WARNING);
+	log_debug("no");
+	log_info("no");
+	cr_assert_str_eq(said(), "");
+	log_warning("yes");
+	cr_assert_str_eq(said(), "zhouyid: warning: yes\n");
+	log_error("yes");
+	cr_assert_str_eq(said(), "zhouyid: error: yes\n");
+}
+
+Test(log, a_line_that_is_too_long_is_cut)
+{
+	char text[5000];
+
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	listen_to_stderr();
+	log_open(LOG_LEVEL_INFO);
+	log_info("%s", text);
+	said();
+	cr_assert_gt(strlen(line), 500);
+	cr_assert_lt(strlen(line), 2200);
+	cr_assert_eq(line[strlen(line) - 1], '\n');
+}
+
+Test(log, the_journal_gets_priorities)
+{
+	struct stat st;
+	char stream[64];
+
+	listen_to_stderr();
+	cr_assert_eq(fstat(STDERR_FILENO, &st), 0);
+	snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_open(LOG_LEVEL_DEBUG);
+	log_warning("w");
+	cr_assert_str_eq(said(), "<4>w\n");
+	log_debug("d");
+	cr_assert_str_eq(said(), "<7>d\n");
+	setenv("JOURNAL_STREAM", "1:2", 1);
+	log_open(LOG_LEVEL_DEBUG);
+	log_info("i");
+	cr_assert_str_eq(said(), "zhouyid: i\n");
+}
+
+Test(log, printable_text_stays_as_it_is)
+{
+	cr_expect_str_eq(escaped("plain text, 100 %"), "plain text, 100 %");
+	cr_expect_str_eq(escaped("K\xc3\xa4mera \xe7\x8c\xab \xf0\x9f\x90\x88"),
+			 "K\xc3\xa4mera \xe7\x8c\xab \xf0\x9f\x90\x88");
+	cr_expect_str_eq(escaped("a\\x0a"), "a\\\\x0a", "so that an escape cannot be forged");
+}
+
+Test(log, what_is_no_utf8_or_steers_a_terminal_is_escaped)
+{
+	cr_expect_str_eq(escaped("\x7f"), "\\x7f");
+	cr_expect_str_eq(escaped("\xc2\x9b"), "\\xc2\\x9b", "C1");
+	cr_expect_str_eq(escaped("\xc0\xaf"), "\\xc0\\xaf", "overlong");
+	cr_expect_str_eq(escaped("\xe0\x80\xaf"), "\\xe0\\x80\\xaf", "overlong");
+	cr_expect_str_eq(escaped("\xed\xa0\x80"), "\\xed\\xa0\\x80", "surrogate");
+	cr_expect_str_eq(escaped("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80", "too large");
+	cr_expect_str_eq(escaped("\xe7\x8c"), "\\xe7\\x8c", "cut off");
+	cr_expect_str_eq(escaped("\xff"), "\\xff");
+	cr_expect_str_eq(escaped("\xe2\x80\xae"), "\\xe2\\x80\\xae", "right to left override");
+}
+
+Test(log, escaping_never_writes_past_the_end_and_never_cuts_a_character)
+{
+	char buf[8];
+
+	memset(buf, '#', sizeof(buf));
+	cr_expect_str_eq(log_escape(buf, 5, "ab\n"), "ab");
+	cr_expect_eq(buf[5], '#');
+	cr_expect_str_eq(log_escape(buf, 1, "ab"), "");
+	cr_expect_str_eq(log_escape(buf, 4, "a\xe7\x8c\xab"), "a");
+	cr_expect_str_eq(log_escape(buf, 5, "a\xe7\x8c\xab"), "a\xe7\x8c\xab");
+}
