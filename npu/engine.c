@@ -95,7 +95,6 @@ void npu_list_abort(struct npu_list *list)
 	list->next = 0;
 	list->tail = 0;
 	list->tail_flag = 0;
-	list->grid_done.irq = 0;
 	for (unsigned int i = 0; i < n_cores(engine); i++) {
 		struct npu_core *core = &engine->cores[i];
 

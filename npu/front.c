@@ -5,7 +5,7 @@
 #include "npu/front.h"
 
 #define LEVELS (NPU_IRQ_TEC | NPU_IRQ_CORE | NPU_IRQ_CLUSTER | NPU_IRQ_POOL)
-#define PAGE_MASK 0x1fffu
+#define PAGE_SELECT_MASK 0x1fffu
 #define TICK_STOPPED 3u
 #define CLUSTER_CONTROL_MASK 0x31fffu
 
@@ -599,7 +599,7 @@ static void tsm_write(struct npu_front *front, uint32_t offset, uint32_t value, 
 		tick_write(front, value, now);
 		break;
 	case NPU_REG_PAGE:
-		front->page = value & PAGE_MASK;
+		front->page = value & PAGE_SELECT_MASK;
 		break;
 	}
 }

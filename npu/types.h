@@ -7,12 +7,19 @@
 #pragma once
 
 #ifdef __KERNEL__
+#include <linux/limits.h>
 #include <linux/string.h>
 #include <linux/types.h>
 typedef s8 int8_t;
 typedef s16 int16_t;
 typedef s32 int32_t;
 typedef s64 int64_t;
+#ifndef UINT32_MAX
+#define UINT32_MAX U32_MAX
+#endif
+#ifndef UINT64_MAX
+#define UINT64_MAX U64_MAX
+#endif
 #else
 #include <stdbool.h>
 #include <stddef.h>

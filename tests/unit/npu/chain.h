@@ -12,7 +12,7 @@
 #define MACHINE_WINDOW 0x340000000ull  /* base of ASID 0 */
 #define MACHINE_WEIGHTS 0x580000000ull /* base of ASID 1 */
 #define MACHINE_MEMORY 0x341a00000ull  /* first byte of memory */
-#define MACHINE_SIZE 0x40000u
+#define MACHINE_SIZE 0x400000u
 
 #define MACHINE_TCB (1u << NPU_ACCESS_TCB)
 #define MACHINE_TEXT (1u << NPU_ACCESS_TEXT)

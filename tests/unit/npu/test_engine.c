@@ -104,6 +104,38 @@ Test(engine, grid_end_with_both_levels_reports_twice_core_first)
 	cr_assert_eq(m->cause[1].cause.tcbp, chain_tcbp(&chain));
 }
 
+Test(engine, a_grid_is_done_once_whatever_follows_it)
+{
+	struct chain_group group = {.text = program_delay(m, 10)};
+	struct chain a = chain_create(m, &group, 1, CHAIN_MULTI);
+	struct chain b = chain_create(m, &group, 1, CHAIN_GRID_END);
+
+	chain_link(&a, b.head);
+	start_and_run(&a);
+	cr_assert_eq(m->n_causes, 1, "the second grid's end has nothing enabled");
+	cr_assert(npu_list_has_ended(&list));
+}
+
+Test(engine, a_grid_that_was_aborted_is_never_done)
+{
+	struct chain_group groups[2] = {{.text = program_delay(m, 100)},
+					{.text = program_delay(m, 10)}};
+	struct chain a = chain_create(m, groups, 2, CHAIN_MULTI);
+	struct chain b = chain_create(m, groups, 2, CHAIN_GRID_END);
+
+	npu_list_start(&list, a.head);
+	machine_run_until(m, 50 * US); /* its last group is done, its first is not */
+	npu_list_abort(&list);
+	npu_list_start(&list, b.head);
+	machine_run(m);
+	cr_assert_eq(m->n_causes, 0);
+	npu_list_start(&list, a.head);
+	machine_run_until(m, m->now + 50 * US);
+	npu_list_start(&list, b.head); /* forgets as well */
+	machine_run(m);
+	cr_assert_eq(m->n_causes, 0);
+}
+
 Test(engine, cluster_level_without_grid_end_reports_nothing)
 {
 	struct chain_group group = {.text = program_delay(m, 1)};

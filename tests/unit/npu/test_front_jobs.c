@@ -114,6 +114,18 @@ Test(front_jobs, a_multi_group_job_s_private_tail_says_nothing)
 	cr_assert_eq(driver_interrupts(&job[JOB_SINGLE]), 1);
 }
 
+Test(front_jobs, a_link_stored_in_a_running_task_is_lost_where_lines_are_written_back)
+{
+	init();
+	PLAY(SUBMIT_CREATE(JOB_SINGLE, 1), RUN_FOR(5), LINK(JOB_SINGLE, JOB_OTHER), RUN, ACK_DONE,
+	     W(NPU_REG_HANDLE, DISPATCH), RUN, TCBP(JOB_OTHER));
+	chain_link(&job[JOB_SINGLE], 0);
+	choose(NPU_CHOICE_WRITE_LINES);
+	init();
+	PLAY(SUBMIT_CREATE(JOB_SINGLE, 1), RUN_FOR(5), LINK(JOB_SINGLE, JOB_OTHER), RUN, ACK_DONE,
+	     W(NPU_REG_HANDLE, DISPATCH), RUN, NOTHING_SHOWN);
+}
+
 /* --- The rest of the map --- */
 
 Test(front_jobs, ticks_follow_the_clock_while_both_control_bits_are_zero)

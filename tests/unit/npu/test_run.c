@@ -67,6 +67,24 @@ Test(run, work_is_cut_into_slices)
 	cr_assert_geq(slices, 4, "2.4 million bytes make more than four slices of 500000");
 }
 
+Test(run, one_large_instruction_is_cut_too)
+{
+	struct copy_job job;
+	uint64_t until;
+	unsigned int slices = 0;
+
+	machine_destroy(m);
+	m = machine_create(1, 1, 1); /* one task, so that it is not the split that cuts */
+	npu_list_attach(&m->engine, &list, NULL, false, ALL_CORES);
+	job = copy_job_create(m, 1800000);
+	npu_list_start(&list, job.chain.head);
+	while (npu_engine_step(&m->engine, 0, &until) == NPU_STEP_RAN)
+		slices++;
+	cr_assert_eq(machine_failures(m), 0);
+	cr_assert_geq(slices, 4);
+	cr_assert_eq(memcmp(machine_at(m, job.in), machine_at(m, job.out), 1800000), 0);
+}
+
 Test(run, a_program_fails_with_the_reason_the_index_and_the_address)
 {
 	struct copy_job job = copy_job_create(m, 64);

@@ -58,6 +58,51 @@ Test(walk, a_bad_tcb_ends_the_walk_and_is_named)
 	cr_assert_eq(m->n_causes, 2, "there is no link one could trust");
 }
 
+Test(walk, a_chain_that_ends_inside_a_group_is_malformed_there)
+{
+	struct chain a = chain_single(m, program_delay(m, 10));
+	uint64_t end = a.first_task + NPU_TCB_SIZE;
+
+	chain_task(&a, end)->next = 0;
+	start_and_run(&a);
+	machine_assert_only_failure(m, NPU_REASON_BAD_TCB, NPU_IRQ_CORE | NPU_IRQ_EXCEPTION,
+				    machine_rel(end));
+}
+
+Test(walk, a_dependency_of_both_kinds_or_of_a_later_task_is_impossible)
+{
+	struct chain a = chain_single(m, program_delay(m, 10));
+	struct chain b = chain_single(m, program_delay(m, 10));
+
+	chain_task(&a, a.first_task)->flag |= NPU_TCB_DEP_MASK;
+	start_and_run(&a);
+	machine_assert_only_failure(m, NPU_REASON_BAD_DEPENDENCY, NPU_IRQ_CORE | NPU_IRQ_EXCEPTION,
+				    machine_rel(a.first_task));
+	m->n_causes = 0;
+	chain_task(&b, b.first_task + NPU_TCB_SIZE)->flag |= NPU_TCB_DEP_PRE_ALL;
+	start_and_run(&b);
+	machine_assert_only_failure(m, NPU_REASON_BAD_DEPENDENCY, NPU_IRQ_CORE | NPU_IRQ_EXCEPTION,
+				    machine_rel(b.first_task + NPU_TCB_SIZE));
+}
+
+Test(walk, loop_tasks_and_address_segments_are_not_supported)
+{
+	struct chain a = chain_single(m, program_delay(m, 10));
+	struct chain b = chain_single(m, program_delay(m, 10));
+	struct npu_tcb_segmmu *segmmu = machine_at(m, b.head + NPU_TCB_SIZE);
+
+	chain_task(&a, a.first_task)->flag ^= NPU_TCB_TYPE_TASK ^ NPU_TCB_TYPE_LOOP;
+	start_and_run(&a);
+	machine_assert_only_failure(m, NPU_REASON_BAD_TCB, NPU_IRQ_CORE | NPU_IRQ_EXCEPTION,
+				    machine_rel(a.first_task));
+	m->n_causes = 0;
+	segmmu->even.ctrl = 0x21;
+	segmmu->even.segment[0][0] = 0x1000;
+	start_and_run(&b);
+	machine_assert_only_failure(m, NPU_REASON_BAD_TCB, NPU_IRQ_CORE | NPU_IRQ_EXCEPTION,
+				    machine_rel(b.head + NPU_TCB_SIZE));
+}
+
 Test(walk, a_link_to_nowhere_is_a_fault_with_that_address)
 {
 	struct chain a = chain_single(m, program_delay(m, 10));
@@ -77,7 +122,7 @@ Test(walk, a_head_of_zero_is_a_fault)
 	cr_assert_eq(m->cause[0].cause.reason, NPU_REASON_TCB_UNMAPPED);
 }
 
-Test(walk, init_tcbs_in_a_circle_are_noticed)
+Test(walk, init_tcbs_in_a_circle_are_noticed, .timeout = 10)
 {
 	struct chain a = chain_single(m, program_delay(m, 10));
 
@@ -259,7 +304,7 @@ static void victim_setup(void)
 	cr_assert(victim_succeeds(&victim));
 }
 
-TestSuite(bits, .init = victim_setup, .fini = teardown);
+TestSuite(bits, .init = victim_setup, .fini = teardown, .timeout = 60);
 
 Test(bits, no_flipped_bit_of_a_chain_passes_for_success_unless_it_is_known_to_be_harmless)
 {
