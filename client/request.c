@@ -226,6 +226,8 @@ const char *zhouyi_result_text(const struct zhouyi_result *result)
 
 	if (result->error == -ZHOUYI_ERROR_DEVICE_FAULT) {
 		describe_fault(result, text, sizeof(text));
+	} else if (result->error != 0 && result->request == 0) {
+		snprintf(text, sizeof(text), "refused: %s", zhouyi_strerror(result->error));
 	} else if (result->error != 0) {
 		snprintf(text, sizeof(text), "%s, after %.3f ms", zhouyi_strerror(result->error),
 			 ms(result->total_ns));

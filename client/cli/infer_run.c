@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Running a model, perhaps often. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -56,6 +57,21 @@ static int run_once(struct infer *infer, uint64_t *now)
 	return r;
 }
 
+static int fail_run(const struct infer *infer, int r)
+{
+	if (r == -ZHOUYI_ERROR_INVALID && infer->options.core_mask != 0)
+		return cli_fail(CLI_FAILED,
+				"no core that may run it is in --core-mask 0x%" PRIx64
+				" (see: zhouyi-cli device)",
+				infer->options.core_mask);
+	if (r == -ZHOUYI_ERROR_NOT_SUPPORTED && infer->options.timeout_ns != 0)
+		return cli_fail(CLI_FAILED, "this daemon does not support --timeout");
+	if (r == -ZHOUYI_ERROR_NOT_SUPPORTED &&
+	    infer->options.request_class != ZHOUYI_CLASS_INTERACTIVE)
+		return cli_fail(CLI_FAILED, "this daemon supports no --priority but interactive");
+	return cli_fail_call(infer->client, r, infer->model_name);
+}
+
 int infer_run(struct infer *infer)
 {
 	struct progress progress = {
@@ -74,7 +90,7 @@ int infer_run(struct infer *infer)
 	}
 	progress_clear(&progress);
 	if (r < 0)
-		return cli_fail_call(infer->client, r, infer->model_name);
+		return fail_run(infer, r);
 	qsort(infer->latency, infer->n_runs, sizeof(*infer->latency), compare);
 	return CLI_OK;
 }

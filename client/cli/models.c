@@ -130,12 +130,12 @@ static int models_json(const struct zhouyi_model_list *list)
 
 static void models_table(const struct zhouyi_model_list *list)
 {
-	printf("%-24s %-14s %-4s %5s %5s %10s %10s  %s\n", "NAME", "TARGET", "KEPT", "USERS",
+	printf("%-24s %-16s %-4s %5s %5s %10s %10s  %s\n", "NAME", "TARGET", "KEPT", "USERS",
 	       "SLOTS", "MEMORY", "REQUESTS", "HASH");
 	for (size_t i = 0; i < list->n; i++) {
 		const struct zhouyi_model_summary *m = &list->models[i];
 
-		printf("%-24s %-14s %-4s %5u %5u %10s %10" PRIu64 "  %.12s\n",
+		printf("%-24s %-16s %-4s %5u %5u %10s %10" PRIu64 "  %.12s\n",
 		       m->name[0] ? cli_text(m->name) : "-", cli_text(m->target),
 		       m->kept ? "yes" : "no", m->users, m->slots, cli_size(m->device_bytes),
 		       m->requests, cli_text(m->hash));

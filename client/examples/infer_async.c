@@ -39,9 +39,10 @@ static void done(struct zhouyi_binding *frame, const struct zhouyi_result *resul
 	if (result->error != 0) {
 		app->n_failed++;
 		fprintf(stderr, "request %d: %s\n", app->n_answered, zhouyi_result_text(result));
+		return; /* this frame stops */
 	}
 	/* Here the outputs are ours: zhouyi_binding_data(frame, ZHOUYI_OUTPUT, 0). */
-	if (app->n_submitted < app->n_wanted && result->error != -ZHOUYI_ERROR_DISCONNECTED)
+	if (app->n_submitted < app->n_wanted)
 		submit(app, frame);
 }
 
@@ -51,8 +52,7 @@ static void submit(struct app *app, struct zhouyi_binding *frame)
 	int r;
 
 	/* Here the inputs are ours: zhouyi_binding_data(frame, ZHOUYI_INPUT, 0). */
-	options.request_class = ZHOUYI_CLASS_NORMAL;
-	options.timeout_ns = 5000000000; /* 5 s */
+	options.request_class = ZHOUYI_CLASS_INTERACTIVE; /* the default */
 	r = zhouyi_submit(frame, &options, done, app, NULL);
 	if (r < 0)
 		fail("cannot submit", zhouyi_strerror(r));

@@ -591,8 +591,12 @@ Test(request, results_read_as_sentences)
 	cr_assert(strstr(zhouyi_result_text(&result), "on core 1;"));
 	result.cores = UINT64_MAX;
 	cr_assert_lt(strlen(zhouyi_result_text(&result)), 256);
+	result.error = -ZHOUYI_ERROR_LIMIT;
+	cr_assert_str_eq(zhouyi_result_text(&result), "refused: a limit of this client is reached");
+	result.request = 7;
 	result.error = -ZHOUYI_ERROR_TIMEOUT;
-	cr_assert(strstr(zhouyi_result_text(&result), "timeout"));
+	cr_assert_str_eq(zhouyi_result_text(&result),
+			 "the request's timeout passed, after 2.000 ms");
 	result = (struct zhouyi_result){
 		.error = -ZHOUYI_ERROR_DEVICE_FAULT,
 		.fault = 2,

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+# Completion of zhouyi-cli for bash.
+
+_zhouyi_cli_kept()
+{
+	local args=() i
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		[[ ${COMP_WORDS[i]} == --socket ]] && args=(--socket "${COMP_WORDS[i + 1]}")
+	done
+	zhouyi-cli "${args[@]}" models --json 2>/dev/null |
+		sed -n 's/^ *"name": "\(..*\)",*$/\1/p'
+}
+
+# What was typed so far, after an option that takes a value.
+_zhouyi_cli_value()
+{
+	local cur=$2
+	case $1 in
+	--priority) mapfile -t COMPREPLY < <(compgen -W 'realtime interactive normal background' -- "$cur") ;;
+	--socket | --labels | --output | -o) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	--top | --repeat | --timeout | --core-mask | --name) ;;
+	*) return 1 ;;
+	esac
+}
+
+_zhouyi_cli()
+{
+	local cur=$2 prev=$3 command= options='--socket --json --quiet --help' i
+	COMPREPLY=()
+	_zhouyi_cli_value "$prev" "$cur" && return
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		--socket) ((i++)) ;;
+		-*) ;;
+		*) command=${COMP_WORDS[i]}; break ;;
+		esac
+	done
+	case $command in
+	'') options+=' --version infer load unload models status device inspect version help' ;;
+	infer) options+=' --output --labels --top --repeat --priority --core-mask --timeout' ;;
+	load) options+=' --name' ;;
+	inspect) options+=' --instructions' ;;
+	help) options='infer load unload models status device inspect version help' ;;
+	esac
+	if [[ $cur == -* || -z $command || $command == help ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+		return
+	fi
+	case $command in
+	infer) mapfile -t COMPREPLY < <(compgen -f -- "$cur"; compgen -W "$(_zhouyi_cli_kept)" -- "$cur") ;;
+	unload) mapfile -t COMPREPLY < <(compgen -W "$(_zhouyi_cli_kept)" -- "$cur") ;;
+	load | inspect) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	esac
+}
+
+complete -o filenames -F _zhouyi_cli zhouyi-cli
