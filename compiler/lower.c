@@ -105,12 +105,16 @@ static int add_io_value(const struct lower *l, bool is_input, uint32_t i, uint32
 	const struct tflite_tensor *tensor = &l->model->tensors[tflite_index(list, i)];
 	struct ir_value value = {.kind = is_input ? IR_INPUT : IR_OUTPUT};
 	struct lower_operand operand;
+	char why[160], name[32];
 	int r;
 
-	if (tensor->type != TFLITE_INT8 && tensor->type != TFLITE_UINT8)
-		return refuse_io(l, -ENOTSUP, is_input, i,
-				 "only int8 and uint8 are supported; convert the model with "
-				 "integer inputs and outputs");
+	if (tensor->type != TFLITE_INT8 && tensor->type != TFLITE_UINT8) {
+		snprintf(why, sizeof(why),
+			 "it is %s; only int8 and uint8 are supported; quantize the model, with "
+			 "integer inputs and outputs",
+			 tflite_type_name(tensor->type, name));
+		return refuse_io(l, -ENOTSUP, is_input, i, why);
+	}
 	if (tensor->data.data)
 		return refuse_io(l, -ENOTSUP, is_input, i, "it is a constant");
 	r = lower_describe(l, tensor, is_input ? "model input" : "model output", &operand);

@@ -189,7 +189,7 @@ Test(refusals, tensors_of_the_wrong_kind)
 	REFUSE(-ENOTSUP, "operator 0 (CONV_2D)|input tensor 'image' is float32|quantize the model",
 	       b->tensors[IN].type = TFLITE_FLOAT32;
 	       b->inputs[0] = builder_tensor(b, "x", TFLITE_INT8, 1, 0, DIMS(1)));
-	REFUSE(-ENOTSUP, "model input 0|'image'|only int8 and uint8",
+	REFUSE(-ENOTSUP, "model input 0|'image'|it is float32|only int8 and uint8|quantize",
 	       b->tensors[IN].type = TFLITE_FLOAT32);
 	REFUSE(-ENOTSUP, "model output 0|'result'|only int8 and uint8", b->tensors[OUT].type = 7);
 	REFUSE(-ENOTSUP, "(CONV_2D)|'weights' is int16|8 bits", b->tensors[FILTER].type = 7;
