@@ -4,9 +4,11 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -96,5 +98,27 @@ Test(file, too_much_is_refused)
 	cr_assert_eq(file_read(&got, "/dev/zero", 1 << 20), -EFBIG);
 	bytes_finish(&got);
 	cr_assert_eq(file_read(&got, folder, 10), -EISDIR);
+	bytes_finish(&got);
+}
+
+Test(file, a_full_disk_leaves_the_old_content_and_nothing_else)
+{
+	static const uint8_t data[5000];
+	struct rlimit limit;
+	struct bytes got = {0};
+	int r;
+
+	cr_assert_eq(file_write(path, "old", 3), 0);
+	getrlimit(RLIMIT_FSIZE, &limit);
+	limit.rlim_cur = 1000;
+	signal(SIGXFSZ, SIG_IGN);
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	r = file_write(path, data, sizeof(data));
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_FSIZE, &limit);
+	cr_assert_eq(r, -EFBIG, "%d", r);
+	cr_assert_eq(count_files(), 1);
+	cr_assert_eq(file_read(&got, path, 100), 0);
+	cr_assert_eq(got.size, 3);
 	bytes_finish(&got);
 }

@@ -117,3 +117,17 @@ Test(flatbuffer, the_size_of_elements_counts)
 	cr_assert_not_null(b.error);
 	close_copy(&b);
 }
+
+Test(flatbuffer, a_field_that_reaches_out_of_its_table_is_an_error)
+{
+	struct flatbuffer b = open_copy(good, sizeof(good));
+	struct flatbuffer_table root;
+
+	((uint8_t *)b.data)[8] = 13;
+	root = flatbuffer_root(&b);
+	cr_assert_eq(flatbuffer_u8(&root, 0, 9), good[16 + 13], "the last three bytes are inside");
+	cr_assert_null(b.error);
+	cr_assert_eq(flatbuffer_i32(&root, 0, 9), 9);
+	cr_assert_not_null(b.error);
+	close_copy(&b);
+}
