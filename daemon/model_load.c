@@ -241,6 +241,8 @@ static void build_done(struct work *work)
 
 	if (load->error < 0) {
 		describe_shortage(load);
+		/* Nobody may find what will not come to be. */
+		list_remove(&model->link);
 	} else {
 		model->graph = zy_take(load->graph);
 		model->device_bytes =
@@ -248,9 +250,6 @@ static void build_done(struct work *work)
 		model->n_slots = 1;
 		list_append(&model->free_slots, &zy_take(load->slot)->link);
 	}
-	/* Nobody may find what will not come to be. */
-	if (load->error < 0)
-		list_remove(&model->link);
 	answer_all(load);
 }
 
@@ -277,8 +276,8 @@ static void copy_run(struct work *work)
 	close(zy_take_fd(load->fd));
 }
 
-/* An unknown image: from here on others can join. */
-static int begin_build(struct model_load *load)
+/* An unknown image becomes a model that loads, unless there are too many. */
+static int list_model(struct model_load *load)
 {
 	struct model_registry *reg = load->reg;
 
@@ -298,10 +297,20 @@ static int begin_build(struct model_load *load)
 		snprintf(load->text, sizeof(load->text), "out of memory");
 		return -ENOMEM;
 	}
+	return 0;
+}
+
+/* From here on others can join. */
+static void begin_build(struct model_load *load)
+{
+	load->error = list_model(load);
+	if (load->error < 0) {
+		load_answer(load, NULL, false);
+		return;
+	}
 	load->work.run = build_run;
 	load->work.done = build_done;
-	worker_submit(reg->worker, &load->work);
-	return 0;
+	worker_submit(load->reg->worker, &load->work);
 }
 
 static void copy_done(struct work *work)
@@ -315,9 +324,7 @@ static void copy_done(struct work *work)
 	}
 	model = find_by_hash(load->reg, load->image.hash);
 	if (!model) {
-		load->error = begin_build(load);
-		if (load->error < 0)
-			load_answer(load, NULL, false);
+		begin_build(load);
 		return;
 	}
 	model_image_finish(&load->image);
