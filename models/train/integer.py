@@ -41,8 +41,8 @@ def saturate(x, tensor, activation=None):
 
 def requantize(accumulators, source, weights, out, activation):
     """From the accumulators' scale, source x weights, to the output's."""
-    scale = source.quantization.scale[0].astype(np.float64)
-    factor = scale * weights.quantization.scale / out.quantization.scale[0]
+    scales = [t.quantization.scale.astype(np.float64) for t in (source, weights, out)]
+    factor = scales[0] * scales[1] / scales[2]
     return saturate(scaled(accumulators, factor) + out.quantization.zero, out, activation)
 
 
@@ -123,7 +123,7 @@ def mean(op, tensors, x, axes):
     source, out = tensors[op.inputs[0]].quantization, tensors[op.outputs[0]]
     count = int(np.prod([x.shape[axis] for axis in axes]))
     total = x.astype(np.int64).sum(tuple(axes), keepdims=bool(op.options["keep_dims"]))
-    factor = source.scale[0].astype(np.float64) / (out.quantization.scale[0] * count)
+    factor = float(source.scale[0]) / (float(out.quantization.scale[0]) * count)
     return saturate(scaled(total - count * source.zero, factor) + out.quantization.zero, out)
 
 
@@ -146,7 +146,7 @@ def softmax(op, tensors, x):
 
 def quantize(op, tensors, x):
     source, out = tensors[op.inputs[0]].quantization, tensors[op.outputs[0]]
-    factor = source.scale[0].astype(np.float64) / out.quantization.scale[0]
+    factor = float(source.scale[0]) / float(out.quantization.scale[0])
     return saturate(scaled(x.astype(np.int64) - source.zero, factor) + out.quantization.zero, out)
 
 
