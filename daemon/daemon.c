@@ -181,31 +181,40 @@ static int init_signals(struct daemon *daemon)
 	return r;
 }
 
+/* The device and the listener say themselves what is wrong. */
+static int step(const char *what, int r)
+{
+	if (r < 0)
+		log_error("cannot start %s: %s", what, strerror(-r));
+	return r;
+}
+
 static int build(struct daemon *daemon)
 {
 	const char *reason = "";
 	int r;
 
-	r = loop_create(&daemon->loop);
+	r = step("the event loop", loop_create(&daemon->loop));
 	if (r < 0)
 		return r;
-	r = init_signals(daemon);
+	r = step("handling signals", init_signals(daemon));
 	if (r < 0)
 		return r;
-	r = worker_create(&daemon->worker, daemon->loop);
+	r = step("the worker", worker_create(&daemon->worker, daemon->loop));
 	if (r < 0)
 		return r;
 	r = open_device(daemon, &reason);
 	if (r < 0)
 		return r;
-	r = init_models(daemon);
+	r = step("the model registry", init_models(daemon));
 	if (r < 0)
 		return r;
-	r = scheduler_init(&daemon->scheduler, daemon->loop, daemon->device);
+	r = step("the scheduler",
+		 scheduler_init(&daemon->scheduler, daemon->loop, daemon->device));
 	if (r < 0)
 		return r;
 	daemon->has_scheduler = true;
-	r = init_sessions(daemon, reason);
+	r = step("sessions", init_sessions(daemon, reason));
 	if (r < 0)
 		return r;
 	return listener_init(&daemon->listener, &daemon->sessions, daemon->config->socket,
@@ -220,7 +229,6 @@ int daemon_init(struct daemon *daemon, const struct config *config)
 	*daemon = (struct daemon){.config = config};
 	r = build(daemon);
 	if (r < 0) {
-		log_error("cannot start: %s", strerror(-r));
 		daemon_finish(daemon);
 		return r;
 	}
