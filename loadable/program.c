@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "loadable/dataflow.h"
 #include "loadable/graph.h"
 #include "loadable/operand.h"
 #include "npu/engine.h"
@@ -18,6 +19,7 @@ struct check {
 	const struct graph *graph;
 	struct loadable_error *error;
 	struct patch_index patches;
+	struct dataflow flow;
 	bool *is_used;	  /* by place in patches */
 	uint32_t n_insns; /* met so far, of all subgraphs */
 
@@ -93,8 +95,10 @@ static int check_area(struct check *c, const char *name, enum npu_operand_kind k
 	return 0;
 }
 
+/* @ret_patch: what the operand is patched to. */
 static int check_operand(struct check *c, const char *name, uint32_t slot,
-			 enum npu_operand_kind kind, uint32_t size)
+			 enum npu_operand_kind kind, uint32_t size,
+			 const struct graph_patch **ret_patch)
 {
 	struct operand operand;
 
@@ -115,12 +119,23 @@ static int check_operand(struct check *c, const char *name, uint32_t slot,
 		return fail(c, "operand '%s': the slot says %u bytes, its subsection has %u", name,
 			    size, operand.patch->size);
 	c->is_used[operand.place] = true;
+	if (kind == NPU_OPERAND_INPUT && !dataflow_is_written(&c->flow, operand.patch))
+		return fail(c, "operand '%s' reads memory that nothing has written", name);
+	*ret_patch = operand.patch;
 	return check_area(c, name, kind, operand.patch->area);
+}
+
+static int flow_error(struct check *c, int error)
+{
+	return error == -E2BIG ? fail(c, "memory is written in more than %u separate pieces",
+				      DATAFLOW_MAX_SPANS)
+			       : error;
 }
 
 static int check_insn(struct check *c, const struct npu_insn *insn)
 {
 	const struct npu_op *op = npu_op_find(insn->opcode);
+	const struct graph_patch *patch = NULL;
 	struct npu_demand demand;
 	const char *why;
 	int error = 0;
@@ -130,9 +145,12 @@ static int check_insn(struct check *c, const struct npu_insn *insn)
 	if (why)
 		return fail(c, "%s", why);
 	for (unsigned int i = 0; i < NPU_MAX_OPERANDS && !error; i++) {
-		if (demand.kind[i] != NPU_OPERAND_NONE)
-			error = check_operand(c, op->operands[i], insn->slot[i], demand.kind[i],
-					      demand.size[i]);
+		if (demand.kind[i] == NPU_OPERAND_NONE)
+			continue;
+		error = check_operand(c, op->operands[i], insn->slot[i], demand.kind[i],
+				      demand.size[i], &patch);
+		if (!error && demand.kind[i] == NPU_OPERAND_OUTPUT)
+			error = flow_error(c, dataflow_write(&c->flow, insn, patch));
 	}
 	return error;
 }
@@ -141,8 +159,10 @@ static int check_subgraph(struct check *c)
 {
 	const struct graph_subgraph *subgraph = &c->graph->subgraphs[c->subgraph];
 	struct npu_insn insn;
-	int error;
+	int error = flow_error(c, dataflow_enter(&c->flow, (uint32_t)c->subgraph));
 
+	if (error)
+		return error;
 	for (c->insn = 0; c->insn < NPU_MAX_INSNS; c->insn++) {
 		c->op = NULL;
 		if (!operand_fetch(&insn, c->graph, subgraph, c->insn))
@@ -155,7 +175,7 @@ static int check_subgraph(struct check *c)
 		if (error)
 			return error;
 		if (insn.opcode == NPU_OP_END)
-			return 0;
+			return flow_error(c, dataflow_leave(&c->flow, (uint32_t)c->subgraph));
 	}
 	c->op = NULL;
 	return fail(c, "subgraph %zu: more than %u instructions", c->subgraph, NPU_MAX_INSNS);
@@ -195,6 +215,8 @@ int program_check(const struct graph *graph, struct loadable_error *ret_error)
 		return 0;
 
 	error = patch_index_init(&check.patches, graph);
+	if (!error)
+		error = flow_error(&check, dataflow_init(&check.flow, graph));
 	if (!error) {
 		check.is_used = calloc(check.patches.n + 1, sizeof(*check.is_used));
 		error = check.is_used ? check_program(&check) : -ENOMEM;
@@ -202,6 +224,7 @@ int program_check(const struct graph *graph, struct loadable_error *ret_error)
 	if (error == -ENOMEM)
 		snprintf(ret_error->text, sizeof(ret_error->text), "out of memory");
 	free(check.is_used);
+	dataflow_finish(&check.flow);
 	patch_index_finish(&check.patches);
 	return error;
 }

@@ -12,6 +12,9 @@
  *     0xffffffff, whose subsection is exactly as large as the slot says, and the
  *     slot says what the instruction implies;
  *   - a constant operand is patched to a static section, an output never is;
+ *   - what an input operand reads is a constant, an input tensor, or was written by
+ *     this program before, in each of its bytes (dataflow.h): scratch memory still
+ *     holds what the previous tenant left there;
  *   - there is no other patch entry, no remap entry, no descriptor and no SegMMU
  *     record.
  */

@@ -90,6 +90,7 @@ Test(program, subgraphs_may_have_parameters_of_their_own)
 	b.n_subgraphs = 2;
 	b.subgraph[1] = b.subgraph[0];
 	b.subgraph[1].desc.rodata_offset = 16;
+	b.subgraph[1].desc.dependency = GRAPH_DEPENDS_ON_ALL;
 	accepted();
 }
 
