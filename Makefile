@@ -8,6 +8,8 @@ libdir  ?= $(prefix)/lib
 CC       = $(CROSS_COMPILE)gcc
 CFLAGS  ?= -O2 -g
 jobs    := -j$(shell nproc)
+# A line for each file made; `make V=1` shows the commands.
+say      = $(if $V,,@echo "  $1	$2";)
 
 # pkg-config runs once, and not before something is compiled: on a fresh machine it is not there yet.
 once     = $(eval $1 := $2)$($1)
@@ -71,22 +73,22 @@ $(helpers): libs = $(call libs_of,libprotobuf-c) -lm
 $(fuzzers): libs += -fsanitize=fuzzer
 $(programs) $(units) $(fuzzers) $(helpers) $(examples):
 	@mkdir -p $(@D)
-	$(CC) $(cflags) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../..' -o $@ $(filter %.o %.a %.so,$^) $(libs)
+	$(call say,LINK,$@)$(CC) $(cflags) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../..' -o $@ $(filter %.o %.a %.so,$^) $(libs)
 $(so).$(abi): client/zhouyi-client.map $(client)
-	$(CC) $(cflags) $(LDFLAGS) -shared -Wl,-soname,$(@F),--version-script=$<,-z,defs \
+	$(call say,LINK,$@)$(CC) $(cflags) $(LDFLAGS) -shared -Wl,-soname,$(@F),--version-script=$<,-z,defs \
 		-o $@ -Wl,--whole-archive $(client) -Wl,--no-whole-archive $(call libs_of,libprotobuf-c)
-$(so): $(so).$(abi)	; ln -sf $(<F) $@
-%.a:			; rm -f $@ && $(CROSS_COMPILE)ar rcs $@ $^
+$(so): $(so).$(abi)	; @ln -sf $(<F) $@
+%.a:			; $(call say,AR,$@)rm -f $@ && $(CROSS_COMPILE)ar rcs $@ $^
 # The operators are loops over bytes: let the compiler vectorize them.
 $(B)/npu/%.o: cflags += -O3 -ffreestanding
 $(B)/%.o: %.c $(B)/flags | $(pb).h
 	@mkdir -p $(@D)
-	$(CC) $(cflags) -MMD -MP -c -o $@ $<
-$(pb).o: $(pb).c	; $(CC) $(cflags) -c -o $@ $<
+	$(call say,CC,$@)$(CC) $(cflags) -MMD -MP -c -o $@ $<
+$(pb).o: $(pb).c	; $(call say,CC,$@)$(CC) $(cflags) -c -o $@ $<
 $(pb).c $(pb).h &: proto/zhouyi.proto | $(B)/flags
-	protoc-c --proto_path=$(<D) --c_out=$(@D) $<
+	$(call say,GEN,$(pb).c)protoc-c --proto_path=$(<D) --c_out=$(@D) $<
 $(B)/%: %.in $(B)/flags
-	sed 's|@prefix@|$(prefix)|; s|@libdir@|$(libdir)|; s|@version@|$(version)|' $< >$@
+	$(call say,GEN,$@)sed 's|@prefix@|$(prefix)|; s|@libdir@|$(libdir)|; s|@version@|$(version)|' $< >$@
 $(B)/flags: FORCE	; @mkdir -p $(B)/proto $(B)/client
 	@echo '$(CC) $(cflags) $(prefix)' | cmp -s - $@ || echo '$(CC) $(cflags) $(prefix)' >$@
 
