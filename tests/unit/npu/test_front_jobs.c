@@ -211,6 +211,16 @@ Test(front_jobs, a_full_queue_drops_the_newest_and_counts_it)
 	PLAY(NOTHING_SHOWN, LINE(0));
 }
 
+/* So many steps: failing jobs linked in a circle keep the engine busy without time passing. */
+static void steps_do(unsigned int n)
+{
+	uint64_t until;
+
+	while (n--)
+		if (npu_engine_step(&m->engine, m->now, &until) != NPU_STEP_RAN)
+			m->now += 5 * 1000;
+}
+
 /* Any access in any order: the front stays within itself, and a reset always helps. */
 Test(front_jobs, random_accesses_do_no_harm, .timeout = 60)
 {
@@ -244,7 +254,7 @@ Test(front_jobs, random_accesses_do_no_harm, .timeout = 60)
 			set_reg(value % 0x4000, (uint32_t)rand_r(&seed));
 			reg(value % 0x4000);
 		} else {
-			PLAY(RUN_FOR(value % 30));
+			steps_do(value % 64);
 		}
 		m->n_causes = 0;
 		cr_assert_eq(line, front->pool[0].n_causes + front->pool[1].n_causes > 0);
