@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client/client.h"
@@ -99,6 +100,16 @@ static int open_file(struct zhouyi_client *client, const char *path)
 	return zy_client_fail(client, error, "cannot open %s: %s", path, strerror(errno));
 }
 
+/* Before anything is copied, where the size is known before. */
+static int check_size(struct zhouyi_client *client, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size > MAX_SIZE)
+		return too_large(client);
+	return 0;
+}
+
 int zy_image_from_file(struct zhouyi_client *client, const char *path, int *ret_fd)
 {
 	zy_auto(zy_close) int from = -1;
@@ -108,6 +119,9 @@ int zy_image_from_file(struct zhouyi_client *client, const char *path, int *ret_
 	from = open_file(client, path);
 	if (from < 0)
 		return from;
+	r = check_size(client, from);
+	if (r < 0)
+		return r;
 	to = make(client);
 	if (to < 0)
 		return to;

@@ -177,9 +177,14 @@ static void greet_and_wait(int socket)
 Test(model, files_that_cannot_be_read_never_reach_the_daemon)
 {
 	char name[65];
+	int fd;
 
 	memset(name, 'n', 64);
 	name[64] = '\0';
+	strcpy(path, "/tmp/fake-model-XXXXXX");
+	fd = mkstemp(path);
+	cr_assert_eq(ftruncate(fd, (off_t)3 << 30), 0); /* holes only */
+	close(fd);
 	fake_start(&fake, greet_and_wait);
 	client = fake_client(&fake);
 	cr_assert_eq(zhouyi_model_load_file(client, "/nonexistent.elf", NULL, 0, &model),
@@ -187,6 +192,10 @@ Test(model, files_that_cannot_be_read_never_reach_the_daemon)
 	cr_assert_str_eq(zhouyi_client_error(client),
 			 "cannot open /nonexistent.elf: No such file or directory");
 	cr_assert_eq(zhouyi_model_load_file(client, "/tmp", NULL, 0, &model), -ZHOUYI_ERROR_IO);
+	cr_assert_eq(zhouyi_model_load_file(client, path, NULL, 0, &model),
+		     -ZHOUYI_ERROR_BAD_MODEL);
+	cr_assert(strstr(zhouyi_client_error(client), "2 GiB"));
+	unlink(path);
 	cr_assert_eq(zhouyi_model_load_memory(client, "x", 1, name, 0, &model),
 		     -ZHOUYI_ERROR_INVALID);
 	cr_assert_eq(zhouyi_model_load_memory(client, "x", 1, NULL, 8, &model),
