@@ -76,77 +76,100 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 /* Contents of constants: small numbers make sensible axes and paddings. */
 static const int32_t numbers[64] = {1, 2, 0, 0, 1, 1, 1, 1};
 
+static const struct {
+	uint32_t code;
+	uint8_t options; /* number in the union of options */
+} operators[] = {
+	{TFLITE_CONV_2D, 1},
+	{TFLITE_DEPTHWISE_CONV_2D, 2},
+	{TFLITE_FULLY_CONNECTED, 8},
+	{TFLITE_ADD, 11},
+	{TFLITE_CONCATENATION, 10},
+	{TFLITE_MAX_POOL_2D, 5},
+	{TFLITE_AVERAGE_POOL_2D, 5},
+	{TFLITE_MEAN, 27},
+	{TFLITE_PAD, 22},
+	{TFLITE_SOFTMAX, 9},
+	{TFLITE_QUANTIZE, 0},
+	{TFLITE_RELU6, 0},
+	{TFLITE_RESHAPE, 0},
+};
+
+enum { IN, OUT, FILTER, BIAS, AXES, PADDINGS }; /* tensors */
+
+static void set_output(struct builder *b, int32_t height, int32_t width)
+{
+	b->tensors[OUT].dims[1] = height;
+	b->tensors[OUT].dims[2] = width;
+}
+
+/* Make the operator, which was told of all inputs it could have, one that works. */
+static void complete(struct builder *b, struct builder_operator *op, uint8_t options)
+{
+	struct builder_tensor *filter = &b->tensors[FILTER], *out = &b->tensors[OUT];
+
+	op->n_inputs = 3;
+	switch (op->code) {
+	case TFLITE_DEPTHWISE_CONV_2D:
+		memcpy(filter->dims, DIMS(1, 2, 2, 4), 4 * sizeof(int32_t));
+		OPTIONS(op, options, B(0), W(1), W(1), B(0), B(0));
+		return;
+	case TFLITE_CONV_2D:
+		OPTIONS(op, options, B(0), W(1), W(1), B(0));
+		return;
+	case TFLITE_FULLY_CONNECTED:
+		filter->rank = 2;
+		filter->dims[1] = 4;
+		OPTIONS(op, options, B(0), B(0));
+		return;
+	}
+	op->n_inputs = 1;
+	switch (op->code) {
+	case TFLITE_ADD:
+		op->inputs[op->n_inputs++] = IN;
+		OPTIONS(op, options, B(0));
+		return;
+	case TFLITE_CONCATENATION:
+		op->inputs[op->n_inputs++] = IN;
+		set_output(b, 12, 6);
+		OPTIONS(op, options, W(1), B(0));
+		return;
+	case TFLITE_MEAN:
+		op->inputs[op->n_inputs++] = AXES;
+		set_output(b, 1, 1);
+		return;
+	case TFLITE_PAD:
+		op->inputs[op->n_inputs++] = PADDINGS;
+		set_output(b, 8, 8);
+		return;
+	case TFLITE_SOFTMAX:
+		out->scales[0] = 1.0f / 256;
+		out->zeros[0] = -128;
+		OPTIONS(op, options, W(0x3f800000));
+		return;
+	default: /* pools; others have no options */
+		OPTIONS(op, options, B(0), W(1), W(1), W(2), W(2), B(0));
+	}
+}
+
 /* One operator on an image of (1, 6, 6, 4), with the constants it may have. */
 static void build_model(struct builder *b, unsigned int choice)
 {
-	static const uint32_t codes[] = {
-		TFLITE_CONV_2D,	    TFLITE_DEPTHWISE_CONV_2D, TFLITE_FULLY_CONNECTED, TFLITE_ADD,
-		TFLITE_MAX_POOL_2D, TFLITE_AVERAGE_POOL_2D,   TFLITE_CONCATENATION,   TFLITE_MEAN,
-		TFLITE_PAD,	    TFLITE_SOFTMAX,	      TFLITE_QUANTIZE,	      TFLITE_RELU6,
-		TFLITE_RESHAPE,
-	};
-	static const uint8_t types[] = {1, 2, 8, 11, 5, 5, 10, 27, 22, 9, 0, 0, 17};
-	unsigned int i = choice % (sizeof(codes) / sizeof(codes[0]));
+	size_t i = choice % (sizeof(operators) / sizeof(operators[0]));
 	struct builder_operator *op;
-	int in, out, row, filter, bias;
 
-	in = builder_tensor(b, "in", TFLITE_INT8, 0.5f, 0, DIMS(1, 6, 6, 4));
-	out = builder_tensor(b, "out", TFLITE_INT8, 0.5f, 0, DIMS(1, 6, 6, 4));
-	filter = builder_tensor(b, "filter", TFLITE_INT8, 0.5f, 0, DIMS(4, 1, 1, 4));
-	b->tensors[filter].data = numbers;
-	b->tensors[filter].size = 16;
-	bias = builder_constant(b, "bias", TFLITE_INT32, DIMS(4), numbers, 16);
-	row = builder_constant(b, "row", TFLITE_INT32, DIMS(4, 2), numbers + 2, 32);
-	op = builder_operator(b, codes[i], TENSORS(in, filter, bias), TENSORS(out));
-	switch (codes[i]) {
-	case TFLITE_CONV_2D:
-	case TFLITE_DEPTHWISE_CONV_2D:
-		if (codes[i] == TFLITE_DEPTHWISE_CONV_2D)
-			memcpy(b->tensors[filter].dims, DIMS(1, 2, 2, 4), 16);
-		OPTIONS(op, types[i], B(0), W(1), W(1), B(0), B(0), NO_FIELD, NO_FIELD);
-		break;
-	case TFLITE_FULLY_CONNECTED:
-		memcpy(b->tensors[filter].dims, DIMS(4, 4), 12);
-		b->tensors[filter].rank = 2;
-		OPTIONS(op, types[i], B(0), B(0));
-		break;
-	case TFLITE_ADD:
-	case TFLITE_CONCATENATION:
-		op->n_inputs = 2;
-		op->inputs[1] = in;
-		OPTIONS(op, types[i], B(0), B(0));
-		if (codes[i] == TFLITE_CONCATENATION) {
-			b->tensors[out].dims[1] = 12;
-			OPTIONS(op, types[i], W(1), B(0));
-		}
-		break;
-	case TFLITE_MAX_POOL_2D:
-	case TFLITE_AVERAGE_POOL_2D:
-		op->n_inputs = 1;
-		OPTIONS(op, types[i], B(0), W(1), W(1), W(2), W(2), B(0));
-		break;
-	case TFLITE_MEAN:
-		op->n_inputs = 2;
-		op->inputs[1] = builder_constant(b, "axes", TFLITE_INT32, DIMS(2), numbers, 8);
-		b->tensors[out].dims[1] = b->tensors[out].dims[2] = 1;
-		break;
-	case TFLITE_PAD:
-		op->n_inputs = 2;
-		op->inputs[1] = row;
-		b->tensors[out].dims[1] = b->tensors[out].dims[2] = 8;
-		b->tensors[row].data = numbers + 8;
-		break;
-	case TFLITE_SOFTMAX:
-		op->n_inputs = 1;
-		b->tensors[out].scales[0] = 1.0f / 256;
-		b->tensors[out].zeros[0] = -128;
-		OPTIONS(op, types[i], W(0x3f800000));
-		break;
-	default:
-		op->n_inputs = 1;
-	}
-	builder_input(b, in);
-	builder_output(b, out);
+	builder_tensor(b, "in", TFLITE_INT8, 0.5f, 0, DIMS(1, 6, 6, 4));
+	builder_tensor(b, "out", TFLITE_INT8, 0.5f, 0, DIMS(1, 6, 6, 4));
+	builder_tensor(b, "filter", TFLITE_INT8, 0.5f, 0, DIMS(4, 1, 1, 4));
+	b->tensors[FILTER].data = numbers;
+	b->tensors[FILTER].size = 16;
+	builder_constant(b, "bias", TFLITE_INT32, DIMS(4), numbers, 16);
+	builder_constant(b, "axes", TFLITE_INT32, DIMS(2), numbers, 8);
+	builder_constant(b, "paddings", TFLITE_INT32, DIMS(4, 2), numbers + 2, 32);
+	op = builder_operator(b, operators[i].code, TENSORS(IN, FILTER, BIAS), TENSORS(OUT));
+	complete(b, op, operators[i].options);
+	builder_input(b, IN);
+	builder_output(b, OUT);
 }
 
 /* Change what the builder is told before it writes. */
