@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files of the lowering share. An operator's function checks its tensors
- * and options with the helpers here and emits instructions; the helpers set the error
- * and name operator and tensor in it.
+ * and options with the functions here and emits instructions; whatever fails has set
+ * the error, which names operator and tensor.
  */
 #pragma once
 
