@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "loadable/container.h"
 #include "loadable/dataflow.h"
 #include "loadable/graph.h"
 #include "loadable/operand.h"
@@ -85,12 +86,22 @@ static int check_patches(struct check *c)
 	return 0;
 }
 
+/*
+ * Constants are addressed through ASID 1, everything else through ASID 0; an
+ * address of the one window must never be used in the other.
+ */
 static int check_area(struct check *c, const char *name, enum npu_operand_kind kind,
-		      enum graph_area area)
+		      const struct graph_patch *patch)
 {
-	if (kind == NPU_OPERAND_CONSTANT && area != GRAPH_AREA_STATIC)
-		return fail(c, "constant operand '%s' is not in a static section", name);
-	if (kind == NPU_OPERAND_OUTPUT && area == GRAPH_AREA_STATIC)
+	bool is_static = patch->area == GRAPH_AREA_STATIC;
+	bool is_weight = is_static &&
+			 c->graph->statics[patch->section].type == CONTAINER_SUBSECTION_CONSTANT;
+
+	if (kind == NPU_OPERAND_CONSTANT && !is_weight)
+		return fail(c, "constant operand '%s' is not in a static section of constants", name);
+	if (kind == NPU_OPERAND_INPUT && is_weight)
+		return fail(c, "input operand '%s' is in a static section of constants", name);
+	if (kind == NPU_OPERAND_OUTPUT && is_static)
 		return fail(c, "output operand '%s' is in a static section", name);
 	return 0;
 }
@@ -122,7 +133,7 @@ static int check_operand(struct check *c, const char *name, uint32_t slot,
 	if (kind == NPU_OPERAND_INPUT && !dataflow_is_written(&c->flow, operand.patch))
 		return fail(c, "operand '%s' reads memory that nothing has written", name);
 	*ret_patch = operand.patch;
-	return check_area(c, name, kind, operand.patch->area);
+	return check_area(c, name, kind, operand.patch);
 }
 
 static int flow_error(struct check *c, int error)

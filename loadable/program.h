@@ -11,7 +11,8 @@
  *   - each slot's address word is covered by exactly one patch entry, with mask
  *     0xffffffff, whose subsection is exactly as large as the slot says, and the
  *     slot says what the instruction implies;
- *   - a constant operand is patched to a static section, an output never is;
+ *   - a constant operand is patched to a static section of type 4, which has a window
+ *     of its own, and nothing else is; an output is never patched to a static section;
  *   - what an input operand reads is a constant, an input tensor, or was written by
  *     this program before, in each of its bytes (dataflow.h): scratch memory still
  *     holds what the previous tenant left there;

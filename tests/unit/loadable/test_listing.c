@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "loadable/json.h"
+#include "loadable/json_writer.h"
 #include "loadable/listing.h"
 #include "tests/unit/loadable/expect.h"
 
@@ -232,14 +232,14 @@ Test(json, escapes_what_must_be_escaped)
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
-	struct json json = {.out = out};
+	struct json_writer json = {.out = out};
 
-	json_open(&json, NULL, '{');
-	json_string(&json, "a", "\x01\n\x7f\"\\/é");
-	json_signed(&json, "b", INT64_MIN);
-	json_unsigned_array(&json, "c", NULL, 0);
-	json_bool(&json, "d", false);
-	json_close(&json, '}');
+	json_writer_open(&json, NULL, '{');
+	json_writer_string(&json, "a", "\x01\n\x7f\"\\/é");
+	json_writer_signed(&json, "b", INT64_MIN);
+	json_writer_unsigned_array(&json, "c", NULL, 0);
+	json_writer_bool(&json, "d", false);
+	json_writer_close(&json, '}');
 	fclose(out);
 	cr_assert_str_eq(text, "{\"a\":\"\\u0001\\u000a\\u007f\\\"\\\\/é\","
 			       "\"b\":-9223372036854775808,\"c\":[],\"d\":false}");

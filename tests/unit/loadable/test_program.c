@@ -254,7 +254,7 @@ Test(program, constants_are_static)
 	elf_builder_add_tensor(&b, CONTAINER_SUBSECTION_INTERMEDIATE, 0, 1024);
 	b.bss[0].reuses[2].sub[0].desc.n_positions = 1;
 	b.bss[0].reuses[2].sub[0].position[0] = 16;
-	refused("(softmax): constant operand 'table' is not in a static section");
+	refused("(softmax): constant operand 'table' is not in a static section of constants");
 }
 
 /* Move the operand at @position to a constant of the same size. */
@@ -277,11 +277,21 @@ Test(program, outputs_are_not_static)
 	refused("instruction 0 (copy): output operand 'out' is in a static section");
 }
 
-Test(program, inputs_may_be_static)
+Test(program, inputs_may_be_zero_copy_constants_but_not_weights)
 {
 	elf_builder_init_copy(&b, 64);
 	make_static(in(), CONTAINER_SUBSECTION_ZERO_COPY_CONSTANT);
 	accepted();
+	elf_builder_init_copy(&b, 64);
+	make_static(in(), CONTAINER_SUBSECTION_CONSTANT);
+	refused("(copy): input operand 'in' is in a static section of constants");
+}
+
+Test(program, constants_are_no_zero_copy_constants)
+{
+	elf_builder_init_softmax(&b, 10);
+	b.bss[0].statics[0].sub[0].desc.type = CONTAINER_SUBSECTION_ZERO_COPY_CONSTANT;
+	refused("(softmax): constant operand 'table' is not in a static section of constants");
 }
 
 Test(program, a_slot_keeps_its_nature_in_every_instruction)
@@ -297,7 +307,7 @@ Test(program, a_slot_keeps_its_nature_in_every_instruction)
 	end = *insn_at(1);
 	elf_builder_add_insn(&b, &end);
 	*insn_at(1) = again;
-	refused("instruction 1 (copy): output operand 'out' is in a static section");
+	refused("instruction 1 (copy): input operand 'in' is in a static section of constants");
 }
 
 Test(program, private_buffers_may_be_written)

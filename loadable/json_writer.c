@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "loadable/json.h"
+#include "loadable/json_writer.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void begin(struct json *json, const char *key)
+static void begin(struct json_writer *json, const char *key)
 {
 	if (json->needs_comma)
 		fputc(',', json->out);
@@ -15,20 +15,20 @@ static void begin(struct json *json, const char *key)
 		fprintf(json->out, "\"%s\":", key);
 }
 
-void json_open(struct json *json, const char *key, char bracket)
+void json_writer_open(struct json_writer *json, const char *key, char bracket)
 {
 	begin(json, key);
 	fputc(bracket, json->out);
 	json->needs_comma = false;
 }
 
-void json_close(struct json *json, char bracket)
+void json_writer_close(struct json_writer *json, char bracket)
 {
 	fputc(bracket, json->out);
 	json->needs_comma = true;
 }
 
-void json_string(struct json *json, const char *key, const char *value)
+void json_writer_string(struct json_writer *json, const char *key, const char *value)
 {
 	begin(json, key);
 	fputc('"', json->out);
@@ -45,19 +45,19 @@ void json_string(struct json *json, const char *key, const char *value)
 	fputc('"', json->out);
 }
 
-void json_unsigned(struct json *json, const char *key, uint64_t value)
+void json_writer_unsigned(struct json_writer *json, const char *key, uint64_t value)
 {
 	begin(json, key);
 	fprintf(json->out, "%" PRIu64, value);
 }
 
-void json_signed(struct json *json, const char *key, int64_t value)
+void json_writer_signed(struct json_writer *json, const char *key, int64_t value)
 {
 	begin(json, key);
 	fprintf(json->out, "%" PRId64, value);
 }
 
-void json_float(struct json *json, const char *key, float value)
+void json_writer_float(struct json_writer *json, const char *key, float value)
 {
 	char text[32];
 	char *comma;
@@ -75,16 +75,16 @@ void json_float(struct json *json, const char *key, float value)
 	fputs(text, json->out);
 }
 
-void json_bool(struct json *json, const char *key, bool value)
+void json_writer_bool(struct json_writer *json, const char *key, bool value)
 {
 	begin(json, key);
 	fputs(value ? "true" : "false", json->out);
 }
 
-void json_unsigned_array(struct json *json, const char *key, const uint32_t *values, size_t n)
+void json_writer_unsigned_array(struct json_writer *json, const char *key, const uint32_t *values, size_t n)
 {
-	json_open(json, key, '[');
+	json_writer_open(json, key, '[');
 	for (size_t i = 0; i < n; i++)
-		json_unsigned(json, NULL, values[i]);
-	json_close(json, ']');
+		json_writer_unsigned(json, NULL, values[i]);
+	json_writer_close(json, ']');
 }
