@@ -30,6 +30,7 @@ compiler := $(B)/libcompiler.a $(loadable)
 daemon  := $(B)/libzhouyid.a $(B)/libproto.a $(loadable)
 so      := $(B)/libzhouyi-client.so
 client  := $(so:.so=.a)
+cli     := $(B)/libcli.a $(so) $(loadable)
 units   := $(basename $(call objects,$(wildcard tests/unit/*)))
 unit     = $(filter $(B)/tests/unit/$1/test_%,$(units))
 fuzzers := $(basename $(filter-out %_seeds.o,$(call objects,tests/fuzz)))
@@ -49,11 +50,12 @@ files := 755:$(B)/zhouyid:$(prefix)/libexec/zhouyid 755:$(B)/zhouyi-cli:$(prefix
 
 all: $(filter $(B)/%,$(subst :, ,$(files))) $(so)
 $(B)/zhouyid: $(B)/daemon/main.o $(daemon)
-$(B)/zhouyi-cli: $(call objects,client/cli) $(so) $(loadable)
+$(B)/zhouyi-cli: $(B)/client/cli/main.o $(cli)
 $(B)/zhouyi-cc: $(B)/compiler/main.o $(compiler)
 $(npu): $(call objects,npu)
 $(B)/libloadable.a: $(call objects,loadable)
 $(B)/libcompiler.a: $(filter-out %/main.o,$(call objects,compiler))
+$(B)/libcli.a: $(filter-out %/main.o,$(call objects,client/cli))
 $(B)/libproto.a: $(call objects,proto) $(pb).o
 $(B)/libzhouyid.a: $(filter-out %/main.o,$(call objects,daemon))
 $(client): $(call objects,client proto) $(pb).o
@@ -61,14 +63,14 @@ $(client): $(call objects,client proto) $(pb).o
 define unit-room
 $(call unit,$1): %: %.o $$(filter-out $(B)/tests/unit/$1/test_%,$$(call objects,tests/unit/$1)) $2
 endef
-$(foreach r,npu loadable compiler daemon client proto,$(eval $(call unit-room,$r,$(if $(filter proto,$r),$(B)/libproto.a,$($r)))))
+$(foreach r,npu loadable compiler daemon client cli proto,$(eval $(call unit-room,$r,$(if $(filter proto,$r),$(B)/libproto.a,$($r)))))
 $(fuzzers): %: %.o $(compiler) $(daemon)
 $(helpers) $(examples): %: %.o $(so) $(client) $(B)/libproto.a
 
 $(B)/zhouyid $(units) $(fuzzers): libs = $(call libs_of,libevent_core libevent_pthreads libprotobuf-c jansson libmd) -lm
 $(B)/zhouyi-cli: libs = $(call libs_of,jansson libpng libjpeg) -lm
 $(B)/zhouyi-cc: libs = -lm
-$(units): libs += -lcriterion
+$(units): libs += $(call libs_of,libpng libjpeg) -lcriterion
 $(helpers): libs = $(call libs_of,libprotobuf-c) -lm
 $(fuzzers): libs += -fsanitize=fuzzer
 $(programs) $(units) $(fuzzers) $(helpers) $(examples):

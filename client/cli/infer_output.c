@@ -154,11 +154,17 @@ static void print_times(const struct infer *infer)
 			cli_size(infer->result.copied_bytes));
 }
 
+/* With -o the bytes are what was asked for; with labels as well, so are the names. */
+static bool wants_summary(const struct infer *infer)
+{
+	return !infer->output || (infer->labels_path && strcmp(infer->output, "-") != 0);
+}
+
 static int show_text(const struct infer *infer)
 {
 	unsigned int n = zhouyi_model_n_tensors(infer->model, ZHOUYI_OUTPUT);
 
-	for (unsigned int i = 0; !infer->output && i < n; i++) {
+	for (unsigned int i = 0; wants_summary(infer) && i < n; i++) {
 		int code = print_output(infer, i);
 
 		if (code != CLI_OK)

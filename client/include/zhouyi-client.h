@@ -294,6 +294,7 @@ struct zhouyi_result {
 	unsigned int fault_code; /* device specific */
 	unsigned int fault_core, fault_tec, fault_insn;
 	uint64_t fault_address;
+	uint64_t reserved[8]; /* 0; room for later versions */
 };
 
 /* One sentence about a result, for people; static until the next call in this thread. */

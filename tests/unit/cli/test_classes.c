@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A pure part of the command line, compiled into its test (see test_picture.c). */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <string.h>
 
-#include "client/cli/classes.c"
+#include "client/cli/classes.h"
 
 static struct zhouyi_tensor list_of(enum zhouyi_data_type type, size_t size)
 {

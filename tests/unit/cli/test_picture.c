@@ -1,35 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Unit tests of this room link the library; the pure parts of the command line that
- * have their own tests are compiled into them. The decoders of other libraries'
- * formats are not among them: their stand-ins only say that they were asked.
- */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "client/cli/picture.c"
-#include "client/cli/picture_pnm.c"
-#include "client/cli/picture_tensor.c"
-
-int picture_decode_png(struct picture *ret, const uint8_t *data, size_t size,
-		       struct picture_error *ret_error)
-{
-	(void)ret;
-	(void)data;
-	(void)size;
-	return picture_fail(ret_error, "png");
-}
-
-int picture_decode_jpeg(struct picture *ret, const uint8_t *data, size_t size,
-			struct picture_error *ret_error)
-{
-	(void)ret;
-	(void)data;
-	(void)size;
-	return picture_fail(ret_error, "jpeg");
-}
+#include "client/cli/picture.h"
 
 static struct picture_error error;
 
@@ -156,9 +131,9 @@ Test(picture, formats_are_known_by_their_first_bytes)
 	struct picture p;
 
 	cr_assert_eq(DECODE(&p, "\x89PNG\r\n\x1a\n"), -1);
-	cr_assert_str_eq(error.text, "png");
+	cr_assert(strstr(error.text, "PNG"), "%s", error.text);
 	cr_assert_eq(DECODE(&p, "\xff\xd8\xff\xe0"), -1);
-	cr_assert_str_eq(error.text, "jpeg");
+	cr_assert(strstr(error.text, "JPEG"), "%s", error.text);
 	cr_assert_eq(picture_format_of((const uint8_t *)"P5", 2), PICTURE_NONE);
 	cr_assert_eq(picture_format_of(NULL, 0), PICTURE_NONE);
 }
