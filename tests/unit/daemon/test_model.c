@@ -334,7 +334,7 @@ Test(model_load, running_out_of_device_memory_leaves_nothing_behind)
 {
 	struct rig_answer answer = {.error = -ENOSPC};
 	struct elf_builder b;
-	uint64_t pages = 1, needed = 0;
+	uint64_t pages = 1, needed = 0, free_bytes, all;
 	size_t size;
 	uint8_t *image;
 
@@ -348,8 +348,13 @@ Test(model_load, running_out_of_device_memory_leaves_nothing_behind)
 		rig_settle(&rig);
 		if (answer.error == -ENOSPC) {
 			cr_expect_eq(device_memory_used(rig.device), 0);
-			cr_expect_eq(sscanf(answer.text, "needs %" SCNu64 " bytes", &needed), 1);
-			cr_expect_not_null(strstr(answer.text, "are free"), "%s", answer.text);
+			cr_assert_eq(sscanf(answer.text,
+					    "needs %" SCNu64 " bytes of device memory, %" SCNu64
+					    " of %" SCNu64 " are free",
+					    &needed, &free_bytes, &all),
+				     3, "%s", answer.text);
+			cr_expect_eq(free_bytes, pages * 4096, "what was taken is free again");
+			cr_expect_eq(all, pages * 4096);
 		} else {
 			cr_assert_eq(answer.error, 0, "%s", answer.text);
 			cr_expect_eq(device_memory_used(rig.device), pages * 4096);
