@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,6 +203,49 @@ Test(listener, daemons_that_start_together_do_not_share_a_path)
 	close(hold[0]);
 	cr_assert_gt(wait(&status), 0);
 	cr_assert_eq(WEXITSTATUS(status), 0);
+}
+
+/* Starts and stops again and again; exits 1 if it ever was not alone. */
+static void come_and_go(void)
+{
+	struct listener mine;
+	char owned[80];
+	int fd;
+
+	snprintf(owned, sizeof(owned), "%s/owned", directory);
+	alarm(20);
+	for (int n_started = 0; n_started < 300;) {
+		if (start(&mine) < 0) {
+			sched_yield();
+			continue;
+		}
+		n_started++;
+		fd = open(owned, O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd < 0)
+			_exit(1);
+		close(fd);
+		sched_yield();
+		unlink(owned);
+		listener_finish(&mine);
+	}
+	_exit(0);
+}
+
+Test(listener, daemons_that_come_and_go_are_never_two)
+{
+	int status, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	for (int i = 0; i < 4; i++) {
+		if (fork() == 0) {
+			dup2(null, STDERR_FILENO);
+			come_and_go();
+		}
+	}
+	for (int i = 0; i < 4; i++) {
+		cr_assert_gt(wait(&status), 0);
+		cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %#x", status);
+	}
+	close(null);
 }
 
 Test(listener, clients_beyond_the_limit_are_turned_away_until_one_leaves)

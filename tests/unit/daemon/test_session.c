@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -99,6 +100,24 @@ Test(session, who_does_not_read_is_not_read_from_and_loses_nothing)
 		front_packet_finish(&packet);
 	}
 	cr_assert_eq(session->n_out, 0);
+	close(client);
+}
+
+Test(session, waiting_for_a_client_to_read_is_idle)
+{
+	int client = front_client(&front);
+	struct rusage before, after;
+
+	stuff(client, 1);
+	getrusage(RUSAGE_SELF, &before);
+	for (int i = 0; i < 15; i++)
+		front_settle(&front);
+	getrusage(RUSAGE_SELF, &after);
+	cr_assert_lt((after.ru_utime.tv_sec - before.ru_utime.tv_sec) * 1000000 +
+			     after.ru_utime.tv_usec - before.ru_utime.tv_usec +
+			     (after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1000000 +
+			     after.ru_stime.tv_usec - before.ru_stime.tv_usec,
+		     100000, "of 300 ms");
 	close(client);
 }
 
@@ -295,17 +314,22 @@ Test(session, vanishing_with_a_full_queue_of_answers_leaves_nothing)
 	struct front_setup s;
 
 	front_setup(&front, client, 64, 0, 0, &s);
-	for (int i = 0; i < 2000; i++) {
+	/* Until the daemon does not even read any more. */
+	for (int refused = 0; refused < 2;) {
 		struct zy_submit entry = {
 			.type = ZY_PACKET_SUBMIT,
 			.binding = s.binding,
 			.class = ZY_CLASS_INTERACTIVE,
 		};
 
-		if (front_send(client, &entry, sizeof(entry), NULL, 0) < 0)
-			front_settle(&front);
+		if (front_send(client, &entry, sizeof(entry), NULL, 0) == 0) {
+			refused = 0;
+			continue;
+		}
+		refused++;
+		front_settle(&front);
 	}
-	cr_assert_gt(front_session(&front)->n_out, 0);
+	cr_assert_geq(front_session(&front)->n_out, SESSION_PAUSE);
 	cr_assert_leq(front_session(&front)->n_out,
 		      SESSION_PAUSE + SESSION_TURN + front.config.limits.queued_per_session);
 	vanish(client);
