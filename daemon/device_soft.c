@@ -7,9 +7,9 @@
  *	  attach, start, pump  --wake-> npu_core_retire(), pump
  *	soft_collect()  <---eventfd---    job quiet: event
  *
- * "Pump" is what follows every change: hand out groups, stop jobs that failed, wake
- * cores, and turn jobs whose lists have become quiet into events. It, and all calls
- * of the engine but npu_core_run(), happen under the lock.
+ * "Pump" is what follows every change: hand out groups, stop jobs that failed, note
+ * which threads to wake, and turn jobs whose lists have become quiet into events.
+ * It, and all calls of the engine but npu_core_run(), happen under the lock.
  *
  * A job's entry is taken by submit and given back by collect, so there can never be
  * more events than entries.
@@ -55,7 +55,8 @@ struct soft_core {
 	struct npu_core *npu;
 	pthread_t thread;
 	pthread_cond_t wake;
-	bool noticed; /* its present group is in its job's records */
+	bool called;  /* it has been woken for its present group */
+	bool started; /* and that is in its job's records */
 };
 
 struct soft {
@@ -71,6 +72,7 @@ struct soft {
 	struct soft_job **over_end;
 	unsigned int n_threads;
 	uint64_t n_jobs;
+	uint64_t to_wake; /* cores whose threads have something new to see */
 	bool closing;
 };
 
@@ -142,22 +144,19 @@ static void job_stop(struct soft_job *job)
 	job->stopped = true;
 }
 
-static void notice_core(struct soft_core *core)
+static void call_core(struct soft_core *core)
 {
-	struct soft_job *job;
-
-	if (!core->npu->busy)
-		return;
-	if (!core->noticed) {
-		core->noticed = true;
-		job = core->npu->group.list->host_data;
-		job->event.cores |= UINT64_C(1) << core->npu->index;
-		if (!job->started_ns)
-			job->started_ns = now_ns();
-		pthread_cond_signal(&core->wake);
-	} else if (core->npu->abort) {
-		pthread_cond_signal(&core->wake);
+	if (core->npu->busy && (!core->called || core->npu->abort)) {
+		core->called = true;
+		core->soft->to_wake |= UINT64_C(1) << core->npu->index;
 	}
+}
+
+static void wake_cores(struct soft *soft, uint64_t mask)
+{
+	for (unsigned int i = 0; i < soft->device.caps.cores; i++)
+		if (mask >> i & 1)
+			pthread_cond_signal(&soft->cores[i].wake);
 }
 
 static void job_result(struct soft_job *job)
@@ -198,7 +197,7 @@ static void pump(struct soft *soft)
 		    !soft->jobs[i].stopped)
 			job_stop(&soft->jobs[i]);
 	for (unsigned int i = 0; i < soft->device.caps.cores; i++)
-		notice_core(&soft->cores[i]);
+		call_core(&soft->cores[i]);
 	for (unsigned int i = 0; i < soft->device.caps.depth; i++)
 		if (soft->jobs[i].state == SOFT_ON_ITS_WAY &&
 		    npu_list_is_quiet(&soft->jobs[i].list))
@@ -222,6 +221,24 @@ static void core_wait(struct soft_core *core, uint64_t until)
 		pthread_cond_timedwait(&core->wake, &core->soft->lock, &ts);
 }
 
+static void core_start(struct soft_core *core, struct soft_job *job)
+{
+	core->started = true;
+	job->event.cores |= UINT64_C(1) << core->npu->index;
+	if (!job->started_ns)
+		job->started_ns = now_ns();
+}
+
+static void core_retire(struct soft_core *core, struct soft_job *job)
+{
+	job->ended_ns = now_ns();
+	core->called = core->started = false;
+	npu_core_retire(core->npu);
+	pump(core->soft);
+	wake_cores(core->soft, core->soft->to_wake);
+	core->soft->to_wake = 0;
+}
+
 /* Called and returns with the lock held; it is free while the program runs. */
 static void core_work(struct soft_core *core)
 {
@@ -230,20 +247,18 @@ static void core_work(struct soft_core *core)
 	enum npu_step step;
 	uint64_t until = 0;
 
+	if (!core->started)
+		core_start(core, job);
 	pthread_mutex_unlock(&soft->lock);
 	do {
 		step = npu_core_run(core->npu, now_ns(), &until);
 	} while (step == NPU_STEP_RAN);
 	pthread_mutex_lock(&soft->lock);
 
-	if (step == NPU_STEP_IDLE) {
-		job->ended_ns = now_ns();
-		core->noticed = false;
-		npu_core_retire(core->npu);
-		pump(soft);
-	} else if (!core->npu->abort) {
+	if (step == NPU_STEP_IDLE)
+		core_retire(core, job);
+	else if (!core->npu->abort)
 		core_wait(core, until);
-	}
 }
 
 static void *core_main(void *arg)
@@ -319,6 +334,16 @@ static void stop_cores(struct soft *soft)
  * Operations
  */
 
+/* Threads are woken when they can have the lock: one that cannot would go to sleep again. */
+static void unlock_and_wake(struct soft *soft)
+{
+	uint64_t mask = soft->to_wake;
+
+	soft->to_wake = 0;
+	pthread_mutex_unlock(&soft->lock);
+	wake_cores(soft, mask);
+}
+
 static struct soft_job *job_find(struct soft *soft, enum soft_state state, const uint64_t *cookie)
 {
 	for (unsigned int i = 0; i < soft->device.caps.depth; i++) {
@@ -362,7 +387,7 @@ static int soft_submit(struct device *device, const struct device_job *job)
 		job_begin(soft, entry, job);
 		pump(soft);
 	}
-	pthread_mutex_unlock(&soft->lock);
+	unlock_and_wake(soft);
 	return r;
 }
 
@@ -381,7 +406,7 @@ static int soft_abort(struct device *device, uint64_t cookie)
 	} else if (!job && !job_find(soft, SOFT_OVER, &cookie)) {
 		r = -ENOENT;
 	}
-	pthread_mutex_unlock(&soft->lock);
+	unlock_and_wake(soft);
 	return r;
 }
 
@@ -399,7 +424,7 @@ static int soft_reset(struct device *device)
 		job_stop(job);
 	}
 	pump(soft);
-	pthread_mutex_unlock(&soft->lock);
+	unlock_and_wake(soft);
 	return 0;
 }
 

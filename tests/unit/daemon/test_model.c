@@ -378,7 +378,7 @@ Test(model, an_image_is_hashed_as_it_was_copied)
 				      0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23,
 				      0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c,
 				      0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
-	struct model_image image = {NULL};
+	struct model_image image = {.data = NULL};
 	char text[200] = "";
 	int fd = rig_memfd("abc", 3);
 
@@ -395,7 +395,7 @@ Test(model, large_images_are_copied_in_pieces)
 {
 	size_t size = (size_t)3 << 20;
 	uint8_t *data = malloc(size);
-	struct model_image image = {NULL};
+	struct model_image image = {.data = NULL};
 	char text[200];
 	int fd;
 
