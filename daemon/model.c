@@ -12,6 +12,17 @@
 #include "loadable/graph.h"
 
 #define DEFAULT_MAX_MODELS 64
+#define DEFAULT_MIN_IMAGE (UINT64_C(16) << 20)
+
+/* What is in an image must fit the device; copying more than that is in vain. */
+static size_t default_max_image(const struct device *device)
+{
+	uint64_t max = device->caps.memory_bytes;
+
+	if (max < DEFAULT_MIN_IMAGE)
+		max = DEFAULT_MIN_IMAGE;
+	return max < LOADABLE_MAX_SIZE ? (size_t)max : LOADABLE_MAX_SIZE;
+}
 
 int model_registry_init(struct model_registry *reg, struct device *device, struct worker *worker)
 {
@@ -19,7 +30,7 @@ int model_registry_init(struct model_registry *reg, struct device *device, struc
 		.device = device,
 		.worker = worker,
 		.max_models = DEFAULT_MAX_MODELS,
-		.max_image = LOADABLE_MAX_SIZE,
+		.max_image = default_max_image(device),
 		.max_slot_bytes = device->caps.memory_bytes,
 	};
 	list_init(&reg->models);
