@@ -31,7 +31,7 @@ daemon  := $(B)/libzhouyid.a $(B)/libproto.a $(loadable)
 so      := $(B)/libzhouyi-client.so
 client  := $(so:.so=.a)
 cli     := $(B)/libcli.a $(so) $(loadable)
-units   := $(basename $(call objects,$(wildcard tests/unit/*)))
+units   := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/test_*.c))
 unit     = $(filter $(B)/tests/unit/$1/test_%,$(units))
 fuzzers := $(basename $(filter-out %_seeds.o,$(call objects,tests/fuzz)))
 helpers := $(basename $(call objects,tests/e2e tests/bench))
