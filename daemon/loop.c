@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "daemon/log.h"
+
 /*
  * A watch may be destroyed from any callback, its own included. libevent makes
  * that simple: event_del() also takes an event out of the queue of those that wait
@@ -42,12 +44,21 @@ struct loop_signal {
 	void *arg;
 };
 
+static void on_libevent_log(int severity, const char *text)
+{
+	if (severity >= EVENT_LOG_WARN)
+		log_warning("libevent: %s", text);
+	else
+		log_debug("libevent: %s", text);
+}
+
 int loop_create(struct loop **ret)
 {
 	struct event_config *config = event_config_new();
 	struct loop *loop = calloc(1, sizeof(*loop));
 	int r = -ENOMEM;
 
+	event_set_log_callback(on_libevent_log);
 	if (!config || !loop)
 		goto fail;
 	r = -ENOSYS;
