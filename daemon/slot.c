@@ -265,11 +265,23 @@ static void patch_range(const struct slot *slot, const struct binding_range *ran
 	cmd_v3_patch_io(plan, section, address, memory->rodata, memory->desc);
 }
 
+/* The slot's last tenant left its results there, and a program need not write all of an output. */
+static void clear_outputs(const struct slot *slot, const struct binding *binding)
+{
+	for (size_t i = 0; i < binding->n_ranges; i++) {
+		const struct binding_range *range = &binding->ranges[i];
+
+		if (!binding->in_place[i] && range->kind == GRAPH_TENSOR_OUTPUT)
+			memset(tensor_copy(slot, range_tensor(slot, range)), 0, range->size);
+	}
+}
+
 uint64_t slot_prepare(struct slot *slot, const struct binding *binding)
 {
 	const struct slot_memory *memory = slot->memory;
 	uint64_t copied = 0;
 
+	clear_outputs(slot, binding);
 	memcpy(memory->chain, memory->chain_template, chain_bytes(slot->model->memory->plan));
 	for (size_t i = 0; i < binding->n_ranges; i++) {
 		const struct binding_range *range = &binding->ranges[i];

@@ -151,6 +151,40 @@ Test(slot, tensors_that_cannot_be_used_in_place_are_copied)
 	model_unref(answer.model);
 }
 
+Test(slot, a_copied_output_never_shows_what_somebody_else_had)
+{
+	struct elf_builder b;
+	struct rig_answer answer;
+	struct buffer *in = rig_buffer(&rig, BYTES), *out = rig_buffer(&rig, BYTES);
+	const struct npu_insn nothing = elf_insn(NPU_OP_DELAY);
+	const struct model_memory *memory;
+	struct binding *binding;
+	struct slot *slot;
+	uint64_t copied;
+
+	init_copied(&b);
+	cr_assert_eq(rig_load(&rig, &answer, &b, "", false), 0, "%s", answer.text);
+	elf_builder_finish(&b);
+	binding = rig_bind_copy(answer.model, in, out, BYTES);
+	slot = take(answer.model);
+	fill(in, 1);
+	cr_assert_eq(rig_run(&rig, slot, binding, &copied).result, DEVICE_DONE);
+
+	/* Another tenant of the same slot, whose program writes nothing. */
+	memory = answer.model->memory;
+	memcpy(memory->shared->cpu + memory->shared_at - memory->shared->address +
+		       memory->plan->text.offset,
+	       &nothing, sizeof(nothing));
+	cr_assert_eq(rig_run(&rig, slot, binding, &copied).result, DEVICE_DONE);
+	for (size_t i = 0; i < BYTES; i++)
+		cr_assert_eq(out->memory->cpu[i], 0);
+	slot_put(slot);
+	binding_unref(binding);
+	buffer_unref(in);
+	buffer_unref(out);
+	model_unref(answer.model);
+}
+
 /* in -> middle -> out: constants and intermediate tensors are the slot's and the model's. */
 static void init_chain(struct elf_builder *b)
 {
