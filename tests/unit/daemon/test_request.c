@@ -363,7 +363,7 @@ Test(request, a_buffer_is_zeroed_whole_pages_that_cannot_be_resized)
 
 		cr_assert_eq(size, (sizes[i] + 4095) / 4096 * 4096);
 		cr_assert_eq(fstat(fd, &st), 0);
-		cr_assert_eq(st.st_size, size);
+		cr_assert_eq((size_t)st.st_size, size);
 		cr_assert_eq(fcntl(fd, F_GET_SEALS) & (F_SEAL_SHRINK | F_SEAL_GROW),
 			     F_SEAL_SHRINK | F_SEAL_GROW);
 		cr_assert_neq(memory, MAP_FAILED);
