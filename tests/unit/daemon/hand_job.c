@@ -52,19 +52,19 @@ struct npu_insn *hand_job_insn(struct hand_job *hand, unsigned int i)
 	return (struct npu_insn *)(void *)(hand->memory->cpu + HAND_TEXT) + i;
 }
 
-static void build_chain(struct hand_job *hand, unsigned int n_groups, bool in_order)
+void hand_job_chain(struct hand_job *hand, const struct graph_subgraph *subgraphs, unsigned int n)
 {
 	static const uint8_t bytes[4096];
 	const struct device_caps *caps = &hand->device->caps;
-	struct graph_subgraph subgraphs[MAX_GROUPS] = {0};
-	struct graph_bss bss = {.stack_size = 16, .stack_align = 16};
+	struct graph_bss bss[2] = {{.stack_size = 16, .stack_align = 16},
+				   {.stack_size = 16, .stack_align = 16}};
 	struct graph graph = {
 		.text = {bytes, 4096},
 		.rodata = {bytes, 4096},
-		.bss = &bss,
-		.n_bss = 1,
-		.subgraphs = subgraphs,
-		.n_subgraphs = n_groups,
+		.bss = bss,
+		.n_bss = 2,
+		.subgraphs = (struct graph_subgraph *)subgraphs,
+		.n_subgraphs = n,
 		.gm_section = -1,
 	};
 	struct cmd_v3_config config = {
@@ -78,8 +78,6 @@ static void build_chain(struct hand_job *hand, unsigned int n_groups, bool in_or
 	struct loadable_error error;
 	struct cmd_v3_start start;
 
-	for (unsigned int i = 1; i < n_groups; i++)
-		subgraphs[i].dependency = in_order ? 1 : 0;
 	must(cmd_v3_plan_create(&plan, &graph, &config, &error) == 0, "planning");
 	plan->text.offset = HAND_TEXT;
 	plan->rodata.offset = HAND_PARAMS;
@@ -100,6 +98,7 @@ static void build_chain(struct hand_job *hand, unsigned int n_groups, bool in_or
 void hand_job_init(struct hand_job *hand, struct device *device, const struct npu_insn *program,
 		   unsigned int n_groups, bool in_order)
 {
+	struct graph_subgraph subgraphs[MAX_GROUPS] = {0};
 	uint32_t base = (uint32_t)device->caps.asid0_base;
 	size_t n = 0;
 
@@ -115,7 +114,9 @@ void hand_job_init(struct hand_job *hand, struct device *device, const struct np
 		(struct npu_slot){(uint32_t)hand->in->address - base, OPERAND_BYTES};
 	*hand_job_slot(hand, 1) =
 		(struct npu_slot){(uint32_t)hand->out->address - base, OPERAND_BYTES};
-	build_chain(hand, n_groups, in_order);
+	for (unsigned int i = 1; i < n_groups; i++)
+		subgraphs[i].dependency = in_order ? 1 : 0;
+	hand_job_chain(hand, subgraphs, n_groups);
 	hand->ranges[HAND_R_TEXT] = (struct device_range){hand->memory, HAND_TEXT,
 							  n * sizeof(*program), DEVICE_ACCESS_TEXT};
 	hand->ranges[HAND_R_PARAM] = (struct device_range){

@@ -7,13 +7,14 @@
 #pragma once
 
 #include "daemon/device.h"
+#include "loadable/graph.h"
 #include "npu/isa.h"
 
 /* Places in hand_job.memory, which is one buffer. */
 #define HAND_TEXT 0u
 #define HAND_PARAMS 4096u
 #define HAND_CHAIN 8192u
-#define HAND_MEMORY 12288u
+#define HAND_MEMORY (8192u + 32768u)
 
 enum hand_range { HAND_R_TEXT, HAND_R_PARAM, HAND_R_TCB, HAND_R_IN, HAND_R_OUT, HAND_R_MAX_ };
 
@@ -37,6 +38,9 @@ struct npu_insn hand_copy(uint32_t n_bytes);
 void hand_job_init(struct hand_job *hand, struct device *device, const struct npu_insn *program,
 		   unsigned int n_groups, bool in_order);
 void hand_job_finish(struct hand_job *hand);
+
+/* Another chain for the same program: one group for each of @subgraphs, of up to two BSSs. */
+void hand_job_chain(struct hand_job *hand, const struct graph_subgraph *subgraphs, unsigned int n);
 
 /* Operand @i: its address and size in the parameter block. */
 struct npu_slot *hand_job_slot(struct hand_job *hand, unsigned int i);

@@ -75,6 +75,16 @@ static uint64_t clock_ms(clockid_t id)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+static unsigned int seed(void)
+{
+	const char *text = getenv("ZHOUYI_SEED");
+	unsigned int value = text ? (unsigned int)strtoul(text, NULL, 0)
+				  : (unsigned int)clock_ms(CLOCK_REALTIME);
+
+	fprintf(stderr, "ZHOUYI_SEED=%u\n", value);
+	return value;
+}
+
 /*
  * Jobs
  */
@@ -125,6 +135,44 @@ Test(device_soft, several_groups_report_when_the_last_is_done)
 	}
 	cr_expect_eq(counter(device, "groups"), 6);
 	device_close(device);
+}
+
+/* The walker takes nothing but what makes sense, so it must make sense in all shapes. */
+Test(device_soft, chains_of_all_shapes_run)
+{
+	static const uint32_t bss[] = {0, 1, 1, 0};
+	static const int32_t dependencies[] = {0, 1, GRAPH_DEPENDS_ON_ALL};
+	unsigned int state = seed();
+
+	for (int round = 0; round < 150; round++) {
+		unsigned int cores = 1 + (unsigned int)rand_r(&state) % 15;
+		unsigned int tecs = 1 + (unsigned int)rand_r(&state) % 15;
+		unsigned int n = 1 + (unsigned int)rand_r(&state) % 4;
+		struct device_soft_config config = {1, 1, cores, tecs, UINT64_C(1) << 20};
+		struct graph_subgraph subgraphs[4] = {0};
+		struct device_event event;
+		struct device *device;
+		struct hand_job hand;
+		const char *reason;
+
+		for (unsigned int i = 0; i < n; i++) {
+			subgraphs[i].bss = bss[i];
+			subgraphs[i].dependency = dependencies[rand_r(&state) % 3];
+			subgraphs[i].printf_size = (uint32_t)rand_r(&state) % 2;
+			subgraphs[i].private_size = (uint32_t)rand_r(&state) % 2;
+		}
+		cr_assert_eq(device_open(&device, "soft", &config, &reason), 0);
+		hand_job_init(&hand, device, program_of(NPU_OP_DELAY, 1), 1, true);
+		*hand_job_insn(&hand, 1) = hand_insn(NPU_OP_END, 0);
+		hand_job_chain(&hand, subgraphs, n);
+		event = run(&hand);
+		cr_assert_eq(event.result, DEVICE_DONE, "%u cores, %u TECs, %u groups: %s", cores,
+			     tecs, n, npu_reason_name((enum npu_reason)event.fault.code));
+		cr_assert_eq(counter(device, "groups"), n);
+		cr_assert_eq(counter(device, "tasks"), n * tecs);
+		hand_job_finish(&hand);
+		device_close(device);
+	}
 }
 
 Test(device_soft, core_masks_are_honoured)
@@ -550,16 +598,6 @@ Test(device_soft, text_parameters_and_chain_end_where_they_end)
 	expect_denied(&hand, NPU_REASON_TCB_UNMAPPED, "a head in a tensor");
 	hand_job_finish(&hand);
 	device_close(device);
-}
-
-static unsigned int seed(void)
-{
-	const char *text = getenv("ZHOUYI_SEED");
-	unsigned int value = text ? (unsigned int)strtoul(text, NULL, 0)
-				  : (unsigned int)clock_ms(CLOCK_REALTIME);
-
-	fprintf(stderr, "ZHOUYI_SEED=%u\n", value);
-	return value;
 }
 
 /* Whatever single bits are wrong: one event, and nobody else's memory changes. */
