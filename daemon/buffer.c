@@ -62,12 +62,33 @@ struct buffer *buffer_ref(struct buffer *buffer)
 	return buffer;
 }
 
+static void buffer_destroy(struct buffer *buffer)
+{
+	device_buffer_destroy(buffer->memory);
+	if (buffer->fd >= 0)
+		close(buffer->fd);
+}
+
+static void destroy_run(struct work *work)
+{
+	buffer_destroy(list_entry(work, struct buffer, work));
+}
+
+static void destroy_done(struct work *work)
+{
+	free(list_entry(work, struct buffer, work));
+}
+
 void buffer_unref(struct buffer *buffer)
 {
 	if (!buffer || --buffer->n_refs > 0)
 		return;
-	device_buffer_destroy(buffer->memory);
-	if (buffer->fd >= 0)
-		close(buffer->fd);
+	if (buffer->worker && buffer->size > BUFFER_LARGE) {
+		buffer->work.run = destroy_run;
+		buffer->work.done = destroy_done;
+		worker_submit(buffer->worker, &buffer->work);
+		return;
+	}
+	buffer_destroy(buffer);
 	free(buffer);
 }

@@ -10,16 +10,22 @@
 
 #include <stddef.h>
 
+#include "daemon/worker.h"
 #include "proto/scope.h"
 
 struct device;
 struct device_buffer;
+
+/* Mapping, unmapping and zeroing more than this is the worker's. */
+#define BUFFER_LARGE ((size_t)64 << 10)
 
 struct buffer {
 	unsigned int n_refs;
 	size_t size; /* multiple of the page size */
 	int fd;	     /* owned; to be sent to the client */
 	struct device_buffer *memory; /* owned */
+	struct worker *worker; /* borrowed; destroys the buffer if it is large; NULL: whoever unrefs does */
+	struct work work;      /* for that */
 };
 
 /* -EINVAL (size 0), -ENOMEM, -ENOSPC (device memory), -EMFILE and the like. */

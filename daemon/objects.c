@@ -8,13 +8,8 @@
 #include "daemon/buffer.h"
 #include "daemon/config.h"
 #include "daemon/model.h"
-#include "daemon/worker.h"
-
-/* Unmapping and zeroing more than this is the worker's. */
-#define LARGE_BUFFER (64u << 10)
 
 struct held_buffer {
-	struct work work;      /* to let go of it */
 	struct list link;      /* objects.parting */
 	struct buffer *buffer; /* a reference */
 };
@@ -24,10 +19,9 @@ struct held_binding {
 	struct held_model *model; /* borrowed: cannot be closed before */
 };
 
-void objects_init(struct objects *objects, const struct config_limits *limits,
-		  struct worker *worker)
+void objects_init(struct objects *objects, const struct config_limits *limits)
 {
-	*objects = (struct objects){.limits = limits, .worker = worker};
+	*objects = (struct objects){.limits = limits};
 	id_table_init(&objects->models, limits->models_per_session);
 	id_table_init(&objects->buffers, limits->buffers_per_session);
 	id_table_init(&objects->bindings, limits->bindings_per_session);
@@ -154,28 +148,9 @@ struct buffer *objects_find_buffer(const struct objects *objects, uint32_t id)
 	return held ? held->buffer : NULL;
 }
 
-/* On the worker's thread, which may do this because it has the last reference. */
-static void held_buffer_run(struct work *work)
-{
-	struct held_buffer *held = list_entry(work, struct held_buffer, work);
-
-	buffer_unref(held->buffer);
-}
-
-static void held_buffer_done(struct work *work)
-{
-	free(list_entry(work, struct held_buffer, work));
-}
-
 /* @held is in no table and no list. */
-static void held_buffer_free(struct objects *objects, struct held_buffer *held)
+static void held_buffer_free(struct held_buffer *held)
 {
-	if (held->buffer->n_refs == 1 && held->buffer->size > LARGE_BUFFER) {
-		held->work.run = held_buffer_run;
-		held->work.done = held_buffer_done;
-		worker_submit(objects->worker, &held->work);
-		return;
-	}
 	buffer_unref(held->buffer);
 	free(held);
 }
@@ -200,7 +175,7 @@ void objects_sweep(struct objects *objects)
 			continue;
 		list_remove(&held->link);
 		objects_uncharge_buffer(objects, held->buffer->size);
-		held_buffer_free(objects, held);
+		held_buffer_free(held);
 	}
 }
 
@@ -272,11 +247,11 @@ static void drop_buffers(struct objects *objects)
 	for (uint32_t i = 0; i < objects->buffers.n_places; i++) {
 		held = id_table_take(&objects->buffers, i);
 		if (held)
-			held_buffer_free(objects, held);
+			held_buffer_free(held);
 	}
 	while ((held = list_first(&objects->parting, struct held_buffer, link))) {
 		list_remove(&held->link);
-		held_buffer_free(objects, held);
+		held_buffer_free(held);
 	}
 }
 

@@ -20,11 +20,9 @@ struct binding;
 struct buffer;
 struct config_limits;
 struct model;
-struct worker;
 
 struct objects {
 	const struct config_limits *limits; /* borrowed */
-	struct worker *worker;		    /* borrowed */
 	struct id_table models;		    /* struct held_model */
 	struct id_table buffers;	    /* struct held_buffer */
 	struct id_table bindings;	    /* struct held_binding */
@@ -39,8 +37,7 @@ struct held_model {
 	unsigned int n_bindings; /* with an id */
 };
 
-void objects_init(struct objects *objects, const struct config_limits *limits,
-		  struct worker *worker);
+void objects_init(struct objects *objects, const struct config_limits *limits);
 /* Drops every reference. */
 void objects_finish(struct objects *objects);
 

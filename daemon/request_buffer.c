@@ -12,9 +12,6 @@
 #include "proto/scope.h"
 #include "proto/status.h"
 
-/* Mapping and zeroing more than this is the worker's. */
-#define LARGE_BUFFER (64u << 10)
-
 /*
  * Buffers
  */
@@ -23,6 +20,7 @@ struct pending_buffer {
 	struct pending pending;
 	struct work work;
 	struct device *device; /* borrowed */
+	struct worker *worker; /* borrowed */
 	uint64_t size;
 	struct buffer *buffer; /* owned; the result, if error is 0 */
 	int error;
@@ -67,6 +65,8 @@ static void on_buffer_done(struct work *work)
 	zy_auto(zy_free) struct pending_buffer *p = list_entry(work, struct pending_buffer, work);
 	struct session *session = pending_end(&p->pending);
 
+	if (p->buffer)
+		p->buffer->worker = p->worker;
 	if (!session)
 		buffer_unref(p->buffer);
 	else if (p->error < 0)
@@ -84,6 +84,7 @@ static void create_large_buffer(struct session *session, uint32_t serial, uint64
 		return;
 	}
 	p->device = session->group->device;
+	p->worker = session->group->worker;
 	p->size = size;
 	p->work.run = on_buffer_run;
 	p->work.done = on_buffer_done;
@@ -129,7 +130,7 @@ void request_create_buffer(struct session *session, const Zy__Request *req, stru
 			     limits->buffers_per_session, limits->buffer_bytes_per_session);
 		return;
 	}
-	if (size > LARGE_BUFFER)
+	if (size > BUFFER_LARGE)
 		create_large_buffer(session, req->serial, size);
 	else
 		create_small_buffer(session, req->serial, size);

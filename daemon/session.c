@@ -322,7 +322,7 @@ int session_create(struct session **ret, struct session_group *group, int fd)
 	list_init(&session->out);
 	list_init(&session->pending);
 	job_owner_init(&session->owner, session_answer);
-	objects_init(&session->objects, group->limits, group->worker);
+	objects_init(&session->objects, group->limits);
 	r = session_identify(session);
 	if (r < 0)
 		return r;
