@@ -104,5 +104,7 @@ int main(int argc, char **argv)
 	zhouyi_binding_destroy(binding);
 	zhouyi_model_close(model);
 	zhouyi_client_close(client);
-	return report(requests, n);
+	n = (unsigned int)report(requests, n);
+	free(requests);
+	return (int)n;
 }

@@ -581,6 +581,7 @@ Test(cmd_v3, a_tensor_whose_slot_others_write_is_copied)
 	cr_expect_not(f.plan->reuses[0].in_place);
 	cr_expect(f.plan->reuses[1].in_place);
 
+	finish(&f);
 	setup_io(&f);
 	f.graph.n_remaps = 1;
 	f.remaps[0] = (struct graph_remap){0, 8, 0, 0};
