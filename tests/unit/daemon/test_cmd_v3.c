@@ -552,6 +552,7 @@ Test(cmd_v3, a_tensor_that_shares_its_section_is_copied)
 	must_plan(&f);
 	cr_expect_not(f.plan->reuses[0].in_place);
 
+	finish(&f);
 	setup_io(&f);
 	f.inputs[0].offset = 16; /* not at the start */
 	f.inputs[0].size = 48;
@@ -559,11 +560,13 @@ Test(cmd_v3, a_tensor_that_shares_its_section_is_copied)
 	cr_expect_not(f.plan->reuses[0].in_place);
 	cr_expect(f.plan->reuses[1].in_place);
 
+	finish(&f);
 	setup_io(&f);
 	f.inputs[0].size = 48; /* with something the program addresses behind it */
 	must_plan(&f);
 	cr_expect_not(f.plan->reuses[0].in_place);
 
+	finish(&f);
 	setup_io(&f);
 	f.graph.gm_section = 1; /* with the cluster's memory */
 	must_plan(&f);
