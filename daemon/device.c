@@ -93,9 +93,19 @@ int device_abort(struct device *device, uint64_t cookie)
 	return device->ops->abort(device, cookie);
 }
 
+int device_soft_reset(struct device *device)
+{
+	return device->ops->soft_reset(device);
+}
+
 int device_reset(struct device *device)
 {
 	return device->ops->reset(device);
+}
+
+int device_reopen(struct device *device)
+{
+	return device->ops->reopen(device);
 }
 
 size_t device_collect(struct device *device, struct device_event *ret, size_t max)

@@ -18,6 +18,7 @@
 #include "loadable/graph.h"
 
 struct device;
+struct fault_script;
 
 enum device_placement {
 	DEVICE_PLACEMENT_NONE,	/* core masks are not honoured */
@@ -91,7 +92,7 @@ enum device_result {
 	DEVICE_DONE,
 	DEVICE_FAULTED, /* see fault */
 	DEVICE_ABORTED, /* by device_abort() or device_reset() */
-	DEVICE_LOST,	/* the device went away with the job */
+	DEVICE_LOST,	/* the device went away with the job, or device_reopen() took it away */
 };
 
 struct device_event {
@@ -122,7 +123,9 @@ struct device_ops {
 	void (*buffer_destroy)(struct device_buffer *buffer);
 	int (*submit)(struct device *device, const struct device_job *job);
 	int (*abort)(struct device *device, uint64_t cookie);
+	int (*soft_reset)(struct device *device);
 	int (*reset)(struct device *device);
+	int (*reopen)(struct device *device);
 	size_t (*collect)(struct device *device, struct device_event *ret, size_t max);
 	size_t (*counters)(struct device *device, struct device_counter *ret, size_t max);
 	uint64_t (*memory_used)(struct device *device);
@@ -132,13 +135,14 @@ struct device_ops {
 struct device {
 	const struct device_ops *ops;
 	struct device_caps caps;
-	int fd; /* becomes readable when events wait; owned by the backend */
+	int fd; /* becomes readable when events wait; owned by the backend; survives device_reopen() */
 };
 
 /* What the software device is made of. */
 struct device_soft_config {
 	unsigned int partitions, clusters, cores, tecs; /* cores per cluster, tecs per core */
 	uint64_t memory_bytes;
+	struct fault_script *faults; /* borrowed; what goes wrong, for tests (fault.h); NULL: nothing */
 };
 
 /*
@@ -176,11 +180,33 @@ void device_buffer_destroy(struct device_buffer *buffer);
  */
 int device_submit(struct device *device, const struct device_job *job);
 
-/* [loop] Stop a job as soon as the device can; its event says DEVICE_ABORTED or, if it was too late, what it is. -ENOENT if there is no such job. */
+/*
+ * The ladder (recovery.h). Each of these may be refused or may do nothing, because
+ * what it is for is a device in trouble: only the events that follow tell.
+ */
+
+/*
+ * [loop] Stop a job as soon as the device can; its event says DEVICE_ABORTED or, if
+ * it was too late, what it is.
+ *   -ENOENT  there is no such job
+ *   -EIO     the device refused
+ *   -ENODEV  it is gone
+ */
 int device_abort(struct device *device, uint64_t cookie);
 
-/* [loop] Stop everything and start afresh; all jobs' events follow. */
+/* [loop] Stop everything, keep the device set up; all jobs' events follow. -EIO, -ENODEV. */
+int device_soft_reset(struct device *device);
+
+/* [loop] Stop everything and start afresh; all jobs' events follow. -EIO, -ENODEV. */
 int device_reset(struct device *device);
+
+/*
+ * [loop] Close the device and open it again; all jobs' events follow, DEVICE_LOST.
+ * Buffers keep their addresses and their content.
+ *   -EBUSY   an old owner lingers: try again in a while
+ *   -ENODEV  there is no device now: try again in a while
+ */
+int device_reopen(struct device *device);
 
 /* [loop] Take up to @max events; call until it returns less than @max. Makes device_fd() unreadable when none are left. */
 size_t device_collect(struct device *device, struct device_event *ret, size_t max);

@@ -519,6 +519,7 @@ static const struct device_ops soft_ops = {
 	.buffer_destroy = soft_destroy,
 	.submit = soft_submit,
 	.abort = soft_abort,
+	.soft_reset = soft_reset,
 	.reset = soft_reset,
 	.collect = soft_collect,
 	.counters = soft_counters,

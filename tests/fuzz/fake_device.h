@@ -170,6 +170,7 @@ static const struct device_ops fake_ops = {
 	.buffer_destroy = fake_buffer_destroy,
 	.submit = fake_submit,
 	.abort = fake_abort,
+	.soft_reset = fake_reset,
 	.reset = fake_reset,
 	.collect = fake_collect,
 	.counters = fake_counters,
