@@ -23,7 +23,8 @@ static uint64_t later(uint64_t now_ns, uint64_t delay_ns)
 {
 	uint64_t t;
 
-	return __builtin_add_overflow(now_ns, delay_ns, &t) ? NEVER : t;
+	/* Very late is not never. */
+	return __builtin_add_overflow(now_ns, delay_ns, &t) || t == NEVER ? NEVER - 1 : t;
 }
 
 /* A ladder without tries still has its rung. */
@@ -66,6 +67,12 @@ static struct recovery_order gone(struct recovery *recovery, uint64_t now_ns)
 	return known ? nothing(recovery) : ret;
 }
 
+static void start(struct recovery *recovery, uint64_t now_ns)
+{
+	recovery->began_ns = now_ns;
+	recovery->tries = 0;
+}
+
 /* The present step failed: what comes after it. */
 static struct recovery_order next(struct recovery *recovery, uint64_t now_ns)
 {
@@ -75,7 +82,6 @@ static struct recovery_order next(struct recovery *recovery, uint64_t now_ns)
 	case RECOVERY_SOFT_RESET:
 		return order(recovery, RECOVERY_RESET, now_ns);
 	case RECOVERY_RESET:
-		recovery->tries = 0;
 		return reopen(recovery, now_ns);
 	case RECOVERY_REOPEN:
 		return gone(recovery, now_ns);
@@ -107,10 +113,10 @@ static uint64_t patience(const struct recovery *recovery)
 	return 0;
 }
 
-/* Ordered, and nobody said yet what came of it. */
+/* Nobody said yet what came of it: all that comes later has its time. */
 static bool is_ordered(const struct recovery *recovery)
 {
-	return recovery->step != RECOVERY_IDLE && !recovery->waiting && recovery->due_ns == NEVER;
+	return recovery->step != RECOVERY_IDLE && recovery->due_ns == NEVER;
 }
 
 void recovery_init(struct recovery *recovery, const struct recovery_times *times)
@@ -121,31 +127,18 @@ void recovery_init(struct recovery *recovery, const struct recovery_times *times
 struct recovery_order recovery_begin(struct recovery *recovery, uint64_t now_ns)
 {
 	assert(recovery->step == RECOVERY_IDLE);
-	recovery->began_ns = now_ns;
-	recovery->tries = 0;
+	start(recovery, now_ns);
 	return order(recovery, RECOVERY_ABORT, now_ns);
 }
 
 struct recovery_order recovery_vanished(struct recovery *recovery, uint64_t now_ns)
 {
-	switch (recovery->step) {
-	case RECOVERY_REOPEN:
-		/* A device that is not open yet cannot vanish; one that just was opened can. */
-		return recovery->waiting ? order(recovery, RECOVERY_REOPEN, now_ns)
-					 : nothing(recovery);
-	case RECOVERY_GONE:
+	if (recovery->step == RECOVERY_IDLE)
+		start(recovery, now_ns);
+	if (recovery->step != RECOVERY_REOPEN)
 		return reopen(recovery, now_ns);
-	case RECOVERY_IDLE:
-		recovery->began_ns = now_ns;
-		break;
-	case RECOVERY_ABORT:
-	case RECOVERY_SOFT_RESET:
-	case RECOVERY_RESET:
-	case RECOVERY_STEP_MAX_:
-		break;
-	}
-	recovery->tries = 0;
-	return reopen(recovery, now_ns);
+	/* One that is not open yet cannot vanish; one that was just opened can. */
+	return recovery->waiting ? order(recovery, RECOVERY_REOPEN, now_ns) : nothing(recovery);
 }
 
 struct recovery_order recovery_result(struct recovery *recovery, int r, uint64_t now_ns)
@@ -193,7 +186,7 @@ const char *recovery_step_name(enum recovery_step step)
 		[RECOVERY_IDLE] = "idle",
 		[RECOVERY_ABORT] = "abort",
 		[RECOVERY_SOFT_RESET] = "soft reset",
-		[RECOVERY_RESET] = "reset",
+		[RECOVERY_RESET] = "device reset",
 		[RECOVERY_REOPEN] = "reopen",
 		[RECOVERY_GONE] = "gone",
 	};
