@@ -399,6 +399,7 @@ uint32_t npu_reason_irq(enum npu_reason reason)
 	case NPU_REASON_TEXT_UNMAPPED:
 	case NPU_REASON_PARAM_UNMAPPED:
 	case NPU_REASON_OPERAND_UNMAPPED:
+	case NPU_REASON_MEMORY_LOST:
 		/* Drivers acknowledge a fault as both. */
 		return NPU_IRQ_FAULT | NPU_IRQ_DONE;
 	case NPU_REASON_NONE:
@@ -432,6 +433,7 @@ const char *npu_reason_name(enum npu_reason reason)
 		[NPU_REASON_ASID_DISABLED] = "access through a disabled address window",
 		[NPU_REASON_RAISED] = "raised by the program",
 		[NPU_REASON_RUNAWAY] = "program without end",
+		[NPU_REASON_MEMORY_LOST] = "memory failed",
 	};
 
 	return (unsigned int)reason < NPU_REASON_MAX_ ? names[reason] : "unknown failure";

@@ -80,6 +80,7 @@ enum npu_reason {
 	NPU_REASON_ASID_DISABLED,   /* access through an ASID whose read or write enable is off */
 	NPU_REASON_RAISED,	    /* the program asked for it (NPU_OP_FAULT) */
 	NPU_REASON_RUNAWAY,	    /* more than NPU_MAX_INSNS instructions without end */
+	NPU_REASON_MEMORY_LOST,	    /* mapped memory failed when it was touched (npu_core_fail()) */
 	NPU_REASON_MAX_,
 };
 
@@ -260,6 +261,16 @@ void npu_engine_schedule(struct npu_engine *engine);
  */
 #define NPU_SLICE_COST 500000u
 enum npu_step npu_core_run(struct npu_core *core, uint64_t now, uint64_t *ret_until);
+
+/*
+ * End the core's group at its present instruction, failed for @reason, as if its
+ * program had done that; @address is what could not be reached, or 0. Nothing if
+ * there is no group or it is over. npu_core_retire() is due then. Called in place of
+ * npu_core_run(), by whom and when that might be called; also after a call of it that
+ * was left half-way by a jump, out of an access to memory that map() had granted:
+ * whatever that call had begun is forgotten.
+ */
+void npu_core_fail(struct npu_core *core, enum npu_reason reason, uint64_t address);
 
 /* Write ids back, report, free the core. Nothing if the core has not finished. */
 void npu_core_retire(struct npu_core *core);

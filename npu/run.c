@@ -263,3 +263,12 @@ enum npu_step npu_core_run(struct npu_core *core, uint64_t now, uint64_t *ret_un
 	}
 	return NPU_STEP_RAN;
 }
+
+void npu_core_fail(struct npu_core *core, enum npu_reason reason, uint64_t address)
+{
+	if (__atomic_load_n(&core->finished, __ATOMIC_ACQUIRE) ||
+	    !__atomic_load_n(&core->busy, __ATOMIC_ACQUIRE))
+		return;
+	core_fail(core, reason, address);
+	core_finish(core);
+}
