@@ -4,26 +4,18 @@
 #include "proto/status.h"
 #include "zhouyi-client.h"
 
-/* The public numbers are the protocol's, with a few behind them that only this side knows. */
+/* The public numbers are the protocol's. */
 _Static_assert((int)ZHOUYI_ERROR_VERSION == (int)ZY_VERSION, "one numbering");
 _Static_assert((int)ZHOUYI_ERROR_WRONG_TARGET == (int)ZY_WRONG_TARGET, "one numbering");
 _Static_assert((int)ZHOUYI_ERROR_DEVICE_FAULT == (int)ZY_DEVICE_FAULT, "one numbering");
 _Static_assert((int)ZHOUYI_ERROR_DISCONNECTED == (int)ZY_DISCONNECTED, "one numbering");
-_Static_assert((int)ZHOUYI_ERROR_FORKED == (int)ZY_STATUS_MAX_, "the rest is ours");
+_Static_assert((int)ZHOUYI_ERROR_QUARANTINED == (int)ZY_QUARANTINED, "one numbering");
+_Static_assert((int)ZHOUYI_ERROR_QUARANTINED + 1 == (int)ZY_STATUS_MAX_, "one numbering");
 
 const char *zhouyi_strerror(int error)
 {
 	/* Of either sign; the most negative number has no other one, and is none of ours. */
-	int number = error < 0 && error != INT_MIN ? -error : error;
-
-	switch (number) {
-	case ZHOUYI_ERROR_FORKED:
-		return "this client belongs to the parent process";
-	case ZHOUYI_ERROR_IO:
-		return "a file could not be read";
-	default:
-		return zy_status_text(number);
-	}
+	return zy_status_text(error < 0 && error != INT_MIN ? -error : error);
 }
 
 const char *zhouyi_version(void)

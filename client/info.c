@@ -7,6 +7,11 @@
 #include "client/text.h"
 #include "proto/scope.h"
 
+struct status_block {
+	struct zhouyi_status status;
+	struct zhouyi_counter counters[];
+};
+
 struct device_block {
 	struct zhouyi_device device;
 	struct zhouyi_counter counters[];
@@ -27,16 +32,41 @@ static int no_memory(struct zhouyi_client *client)
 	return zy_client_fail(client, ZHOUYI_ERROR_NO_MEMORY, NULL);
 }
 
+static size_t counters_text_size(Zy__Counter *const *counters, size_t n)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < n; i++)
+		size += zy_text_size(counters[i]->name);
+	return size;
+}
+
+static void counters_copy(struct zhouyi_counter *ret, Zy__Counter *const *counters, size_t n,
+			  char **texts)
+{
+	for (size_t i = 0; i < n; i++)
+		ret[i] = (struct zhouyi_counter){
+			.name = zy_text_put(texts, counters[i]->name),
+			.value = counters[i]->value,
+		};
+}
+
+static size_t status_size(const Zy__Status *said)
+{
+	return sizeof(struct status_block) + said->n_counters * sizeof(struct zhouyi_counter) +
+	       zy_text_size(said->version) + zy_text_size(said->health) +
+	       counters_text_size(said->counters, said->n_counters);
+}
+
 static struct zhouyi_status *status_copy(const Zy__Status *said)
 {
-	struct zhouyi_status *status;
+	struct status_block *block = malloc(status_size(said));
 	char *texts;
 
-	status = malloc(sizeof(*status) + zy_text_size(said->version) + zy_text_size(said->health));
-	if (!status)
+	if (!block)
 		return NULL;
-	texts = (char *)(status + 1);
-	*status = (struct zhouyi_status){
+	texts = (char *)&block->counters[said->n_counters];
+	block->status = (struct zhouyi_status){
 		.version = zy_text_put(&texts, said->version),
 		.health = zy_text_put(&texts, said->health),
 		.uptime_ns = said->uptime_ns,
@@ -50,8 +80,11 @@ static struct zhouyi_status *status_copy(const Zy__Status *said)
 		.faulted = said->faulted,
 		.cancelled = said->cancelled,
 		.copied_bytes = said->copied_bytes,
+		.n_counters = said->n_counters,
+		.counters = block->counters,
 	};
-	return status;
+	counters_copy(block->counters, said->counters, said->n_counters, &texts);
+	return &block->status;
 }
 
 int zhouyi_status_get(struct zhouyi_client *client, struct zhouyi_status **ret)
@@ -76,14 +109,10 @@ int zhouyi_status_get(struct zhouyi_client *client, struct zhouyi_status **ret)
 
 static size_t device_size(const Zy__Device *said)
 {
-	size_t size = sizeof(struct device_block) +
-		      said->n_counters * sizeof(struct zhouyi_counter) +
-		      zy_text_size(said->backend) + zy_text_size(said->reason) +
-		      zy_text_size(said->target) + zy_text_size(said->placement);
-
-	for (size_t i = 0; i < said->n_counters; i++)
-		size += zy_text_size(said->counters[i]->name);
-	return size;
+	return sizeof(struct device_block) + said->n_counters * sizeof(struct zhouyi_counter) +
+	       zy_text_size(said->backend) + zy_text_size(said->reason) +
+	       zy_text_size(said->target) + zy_text_size(said->placement) +
+	       counters_text_size(said->counters, said->n_counters);
 }
 
 static struct zhouyi_device *device_copy(const Zy__Device *said)
@@ -108,11 +137,7 @@ static struct zhouyi_device *device_copy(const Zy__Device *said)
 		.n_counters = said->n_counters,
 		.counters = block->counters,
 	};
-	for (size_t i = 0; i < said->n_counters; i++)
-		block->counters[i] = (struct zhouyi_counter){
-			.name = zy_text_put(&texts, said->counters[i]->name),
-			.value = said->counters[i]->value,
-		};
+	counters_copy(block->counters, said->counters, said->n_counters, &texts);
 	return &block->device;
 }
 

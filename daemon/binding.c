@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/buffer.h"
 #include "daemon/device_backend.h"
@@ -265,4 +266,25 @@ void binding_unref(struct binding *binding)
 	free(binding->in_place);
 	model_unref(binding->model);
 	free(binding);
+}
+
+uint64_t binding_output_bytes(const struct binding *binding)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < binding->n_ranges; i++)
+		if (binding->ranges[i].kind == GRAPH_TENSOR_OUTPUT)
+			bytes += binding->ranges[i].size;
+	return bytes;
+}
+
+void binding_poison(const struct binding *binding)
+{
+	for (size_t i = 0; i < binding->n_ranges; i++) {
+		const struct binding_range *range = &binding->ranges[i];
+
+		if (range->kind == GRAPH_TENSOR_OUTPUT)
+			memset(range->buffer->memory->cpu + range->offset, BINDING_POISON,
+			       range->size);
+	}
 }

@@ -53,3 +53,13 @@ int binding_create(struct binding **ret, struct model *model, const struct bindi
 struct binding *binding_ref(struct binding *binding);
 void binding_unref(struct binding *binding); /* accepts NULL */
 ZY_DEFINE_AUTO(struct binding, binding_unref)
+
+/*
+ * Outputs of a run that failed are filled with this, so that nobody mistakes what
+ * is in them for a result.
+ */
+#define BINDING_POISON 0xa5
+
+/* How much binding_poison() writes, and doing it. Poisoning [any], while a reference is held. */
+uint64_t binding_output_bytes(const struct binding *binding);
+void binding_poison(const struct binding *binding);

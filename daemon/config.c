@@ -16,6 +16,7 @@
 #define FILE_MAX_BYTES (1u << 20)
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
+#define HOUR_MS 3600000u
 
 enum config_type {
 	CONFIG_UINT,   /* unsigned int, from min to max */
@@ -24,6 +25,7 @@ enum config_type {
 	CONFIG_MODE,   /* mode_t, an octal string */
 	CONFIG_CHOICE, /* char[max], one of choices */
 	CONFIG_LEVEL,  /* enum log_level */
+	CONFIG_WATCHDOGS, /* an object: for each model's name an object like "watchdog" */
 };
 
 struct config_key {
@@ -62,6 +64,14 @@ static const struct config_key keys[] = {
 	KEY("limits.models_per_session", CONFIG_UINT, limits.models_per_session, RANGE(1, 256)),
 	KEY("limits.models", CONFIG_UINT, limits.models, RANGE(1, 256)),
 	KEY("limits.image_bytes", CONFIG_BYTES, limits.image_bytes, RANGE(4096, 2 * GIB)),
+	KEY("watchdog.factor", CONFIG_UINT, watchdog.factor, RANGE(2, 1000)),
+	KEY("watchdog.floor_ms", CONFIG_UINT, watchdog.floor_ms, RANGE(1, HOUR_MS)),
+	KEY("watchdog.ceiling_ms", CONFIG_UINT, watchdog.ceiling_ms, RANGE(1, HOUR_MS)),
+	KEY("watchdog.models", CONFIG_WATCHDOGS, model_watchdogs),
+	KEY("quarantine.strikes", CONFIG_UINT, quarantine.strikes, RANGE(0, 1000)),
+	KEY("quarantine.first_ms", CONFIG_UINT, quarantine.first_ms, RANGE(1, 24 * HOUR_MS)),
+	KEY("quarantine.longest_ms", CONFIG_UINT, quarantine.longest_ms, RANGE(1, 24 * HOUR_MS)),
+	KEY("quarantine.fade_ms", CONFIG_UINT, quarantine.fade_ms, RANGE(1, 24 * HOUR_MS)),
 };
 
 #define N_KEYS (sizeof(keys) / sizeof(keys[0]))
@@ -90,6 +100,11 @@ void config_init(struct config *config)
 				.models = 64,
 				.image_bytes = 512 * MIB,
 			},
+		.watchdog = {.factor = 10, .floor_ms = 500, .ceiling_ms = 10000},
+		.quarantine = {.strikes = 3,
+			       .first_ms = 5000,
+			       .longest_ms = 600000,
+			       .fade_ms = HOUR_MS},
 	};
 }
 
@@ -173,6 +188,69 @@ static int set_level(struct config *config, const struct config_key *key, const 
 	return 0;
 }
 
+static int set_watchdog_member(struct config_watchdog *watchdog, const char *name,
+			       const json_t *value, struct config_error *error)
+{
+	unsigned int *member = strcmp(name, "factor") == 0	 ? &watchdog->factor
+			       : strcmp(name, "floor_ms") == 0	 ? &watchdog->floor_ms
+			       : strcmp(name, "ceiling_ms") == 0 ? &watchdog->ceiling_ms
+								 : NULL;
+	json_int_t n = json_integer_value(value);
+
+	if (!member)
+		return fail(error, -EINVAL, "'%.64s' is not one of factor, floor_ms, ceiling_ms",
+			    name);
+	if (!json_is_integer(value) || n < 1 || n > HOUR_MS)
+		return fail(error, -EINVAL, "%s must be an integer from 1 to %u", name, HOUR_MS);
+	*member = (unsigned int)n;
+	return 0;
+}
+
+static int set_model_watchdog(struct config *config, const char *model, json_t *object,
+			      struct config_error *error)
+{
+	struct config_model_watchdog *entry = &config->model_watchdogs[config->n_model_watchdogs];
+	struct config_error why;
+	const char *name;
+	json_t *value;
+
+	if (config->n_model_watchdogs == CONFIG_MAX_WATCHDOGS)
+		return fail(error, -EINVAL, "more than %u models", CONFIG_MAX_WATCHDOGS);
+	if (strlen(model) >= sizeof(entry->model) || !json_is_object(object))
+		return fail(error, -EINVAL, "'%.64s' must be a model's name with an object", model);
+	*entry = (struct config_model_watchdog){0};
+	strcpy(entry->model, model);
+	json_object_foreach(object, name, value)
+	{
+		if (name[0] == '#')
+			continue;
+		if (set_watchdog_member(&entry->watchdog, name, value, &why) < 0)
+			return fail(error, -EINVAL, "%.64s: %.300s", model, why.text);
+	}
+	config->n_model_watchdogs++;
+	return 0;
+}
+
+/* What a later file says replaces all of it. */
+static int set_watchdogs(struct config *config, const json_t *object, struct config_error *error)
+{
+	const char *model;
+	json_t *value;
+	int r = 0;
+
+	if (!json_is_object(object))
+		return fail(error, -EINVAL, "must be an object with a model's name for each key");
+	config->n_model_watchdogs = 0;
+	json_object_foreach((json_t *)object, model, value)
+	{
+		if (model[0] != '#')
+			r = set_model_watchdog(config, model, value, error);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int set_value(struct config *config, const struct config_key *key, const json_t *value,
 		     struct config_error *error)
 {
@@ -190,6 +268,8 @@ static int set_value(struct config *config, const struct config_key *key, const 
 		return set_choice(config, key, text, error);
 	case CONFIG_LEVEL:
 		return set_level(config, key, text, error);
+	case CONFIG_WATCHDOGS:
+		return set_watchdogs(config, value, error);
 	}
 	return -EINVAL;
 }

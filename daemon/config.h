@@ -31,6 +31,25 @@ struct config_limits {
 	uint64_t image_bytes;
 };
 
+/* How patient the watchdog is; milliseconds, because people write them. */
+struct config_watchdog {
+	unsigned int factor; /* times the slowest of the latest runs */
+	unsigned int floor_ms, ceiling_ms;
+};
+
+#define CONFIG_MAX_WATCHDOGS 64u
+
+/* For models that are kept under this name; what it leaves out is as for all. */
+struct config_model_watchdog {
+	char model[64];
+	struct config_watchdog watchdog; /* 0: as for all */
+};
+
+struct config_quarantine {
+	unsigned int strikes; /* 0: none */
+	unsigned int first_ms, longest_ms, fade_ms;
+};
+
 struct config {
 	char socket[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	mode_t socket_mode;
@@ -38,6 +57,10 @@ struct config {
 	enum log_level log_level;
 	struct device_soft_config soft;
 	struct config_limits limits;
+	struct config_watchdog watchdog;
+	struct config_model_watchdog model_watchdogs[CONFIG_MAX_WATCHDOGS];
+	unsigned int n_model_watchdogs;
+	struct config_quarantine quarantine;
 };
 
 /* Says what is wrong, for people: "zhouyid.json: limits.sessions: must be ...". */

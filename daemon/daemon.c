@@ -189,6 +189,46 @@ static int step(const char *what, int r)
 	return r;
 }
 
+static uint64_t ms(unsigned int n)
+{
+	return (uint64_t)n * 1000000u;
+}
+
+/* What @watchdog leaves out is as for all. */
+static struct estimate_limits limits_of(const struct config *config,
+					const struct config_watchdog *watchdog)
+{
+	const struct config_watchdog *all = &config->watchdog;
+
+	return (struct estimate_limits){
+		.factor = watchdog->factor ? watchdog->factor : all->factor,
+		.floor_ns = ms(watchdog->floor_ms ? watchdog->floor_ms : all->floor_ms),
+		.ceiling_ns = ms(watchdog->ceiling_ms ? watchdog->ceiling_ms : all->ceiling_ms),
+	};
+}
+
+static void init_patience(struct daemon *daemon)
+{
+	const struct config *config = daemon->config;
+	struct scheduler_patience *patience = &daemon->scheduler.patience;
+
+	patience->watchdog = limits_of(config, &config->watchdog);
+	for (unsigned int i = 0; i < config->n_model_watchdogs; i++) {
+		const struct config_model_watchdog *from = &config->model_watchdogs[i];
+
+		strcpy(daemon->model_limits[i].model, from->model);
+		daemon->model_limits[i].limits = limits_of(config, &from->watchdog);
+	}
+	patience->models = daemon->model_limits;
+	patience->n_models = config->n_model_watchdogs;
+	daemon->scheduler.quarantine.limits = (struct quarantine_limits){
+		.strikes = config->quarantine.strikes,
+		.first_ns = ms(config->quarantine.first_ms),
+		.longest_ns = ms(config->quarantine.longest_ms),
+		.fade_ns = ms(config->quarantine.fade_ms),
+	};
+}
+
 static int build(struct daemon *daemon)
 {
 	const char *reason = "";
@@ -210,10 +250,11 @@ static int build(struct daemon *daemon)
 	if (r < 0)
 		return r;
 	r = step("the scheduler",
-		 scheduler_init(&daemon->scheduler, daemon->loop, daemon->device));
+		 scheduler_init(&daemon->scheduler, daemon->loop, daemon->device, daemon->worker));
 	if (r < 0)
 		return r;
 	daemon->has_scheduler = true;
+	init_patience(daemon);
 	r = step("sessions", init_sessions(daemon, reason));
 	if (r < 0)
 		return r;

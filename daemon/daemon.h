@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/config.h"
 #include "daemon/listener.h"
 #include "daemon/model.h"
 #include "daemon/scheduler.h"
@@ -47,6 +48,7 @@ struct daemon {
 	struct device *device;
 	struct model_registry models;
 	struct scheduler scheduler;
+	struct scheduler_model_limits model_limits[CONFIG_MAX_WATCHDOGS]; /* of its patience */
 	struct session_group sessions;
 	struct listener listener;
 	struct loop_signal *signals[DAEMON_SIGNAL_MAX_];

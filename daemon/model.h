@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/estimate.h"
 #include "loadable/loadable_elf.h"
 #include "proto/list.h"
 #include "proto/scope.h"
@@ -55,6 +56,7 @@ struct model {
 	struct graph *graph;	/* owned; NULL while loading */
 	uint64_t device_bytes;	/* text, weights and all slots */
 	uint64_t n_requests;	/* answered */
+	struct estimate estimate; /* of its run time; one kind of core */
 	struct list free_slots; /* slot.link */
 	unsigned int n_slots;
 	struct model_memory *memory; /* private to model.c and slot.c */

@@ -16,6 +16,22 @@ void queue_push(struct queue *queue, struct job *job, uint64_t now_ns)
 	queue->n_jobs++;
 }
 
+void queue_push_again(struct queue *queue, struct job *job)
+{
+	struct list *before = &queue->jobs;
+	struct job *other;
+
+	list_for_each(other, &queue->jobs, link) {
+		if (other->id > job->id) {
+			before = &other->link;
+			break;
+		}
+	}
+	/* Appending to a link puts it in front of that. */
+	list_append(before, &job->link);
+	queue->n_jobs++;
+}
+
 void queue_remove(struct queue *queue, struct job *job)
 {
 	list_remove(&job->link);

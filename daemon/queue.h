@@ -41,6 +41,8 @@ struct queue_decision {
 
 void queue_init(struct queue *queue);
 void queue_push(struct queue *queue, struct job *job, uint64_t now_ns);
+/* Back to where it was: in front of everybody who came later. */
+void queue_push_again(struct queue *queue, struct job *job);
 /* Wherever it stands. */
 void queue_remove(struct queue *queue, struct job *job);
 struct queue_decision queue_next(struct queue *queue, const struct queue_view *view,

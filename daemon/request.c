@@ -194,7 +194,7 @@ static enum zy_status submit_check(const struct session *session, const struct z
 	if (entry->class >= ZY_CLASS_MAX_)
 		return ZY_INVALID;
 	/* Better refused than treated as if it did not matter. */
-	if (entry->class != ZY_CLASS_INTERACTIVE || entry->deadline_ns || entry->timeout_ns)
+	if (entry->class != ZY_CLASS_INTERACTIVE || entry->deadline_ns)
 		return ZY_NOT_SUPPORTED;
 	if (session->owner.n_jobs >= session->group->limits->queued_per_session)
 		return ZY_LIMIT;

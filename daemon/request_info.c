@@ -39,27 +39,62 @@ void request_hello(struct session *session, const Zy__Request *req, struct zy_fd
 	reply_body(session, req->serial, &response, NULL);
 }
 
+/* What the scheduler counts beyond the plain numbers. */
+enum { N_COUNTERS = 10 };
+
+static void describe_troubles(const struct scheduler *sched, Zy__Counter counters[N_COUNTERS])
+{
+	const struct scheduler_counters *c = &sched->counters;
+	const struct {
+		const char *name;
+		uint64_t value;
+	} all[N_COUNTERS] = {
+		{"timed out", c->timed_out},
+		{"overrun", c->overrun},
+		{"resubmitted", c->resubmitted},
+		{"quarantined requests", c->quarantined},
+		{"quarantined pairs", quarantine_count(&sched->quarantine, loop_now())},
+		{"aborts", c->steps[RECOVERY_ABORT]},
+		{"soft resets", c->steps[RECOVERY_SOFT_RESET]},
+		{"device resets", c->steps[RECOVERY_RESET]},
+		{"reopenings", c->steps[RECOVERY_REOPEN]},
+		{"longest recovery ns", c->recovery_max_ns},
+	};
+
+	for (size_t i = 0; i < N_COUNTERS; i++) {
+		zy__counter__init(&counters[i]);
+		counters[i].name = (char *)all[i].name;
+		counters[i].value = all[i].value;
+	}
+}
+
 void request_get_status(struct session *session, const Zy__Request *req, struct zy_fds *fds)
 {
 	const struct session_group *group = session->group;
 	const struct scheduler *sched = group->scheduler;
+	Zy__Counter counters[N_COUNTERS], *pointers[N_COUNTERS];
 	Zy__Status status = ZY__STATUS__INIT;
 	Zy__Response response = ZY__RESPONSE__INIT;
 
 	(void)fds;
+	describe_troubles(sched, counters);
+	for (size_t i = 0; i < N_COUNTERS; i++)
+		pointers[i] = &counters[i];
 	status.version = (char *)ZHOUYI_VERSION;
 	status.uptime_ns = loop_now() - group->started_ns;
 	status.sessions = group->n_sessions;
 	status.models = (uint32_t)group->models->n_models;
 	status.queued = (uint32_t)sched->queue.n_jobs;
-	status.running = sched->n_running;
+	status.running = sched->n_running + sched->n_clearing;
 	status.accepted = sched->counters.accepted;
 	status.answered = sched->counters.answered;
 	status.succeeded = sched->counters.succeeded;
 	status.faulted = sched->counters.faulted;
 	status.cancelled = sched->counters.cancelled;
 	status.copied_bytes = sched->counters.copied_bytes;
-	status.health = (char *)(group->draining ? "draining" : "ready");
+	status.health = (char *)(group->draining ? "draining" : scheduler_health(sched));
+	status.counters = pointers;
+	status.n_counters = N_COUNTERS;
 	response.body_case = ZY__RESPONSE__BODY_DAEMON;
 	response.daemon = &status;
 	reply_body(session, req->serial, &response, NULL);

@@ -3,6 +3,11 @@
  * The scheduler moves jobs: from the queue, whose policy it does not know, into
  * execution slots and onto the device, and from the device's events to the answer.
  *
+ * It also watches them (rescue.c): a job that overruns is stopped, by resetting the
+ * device if need be; the jobs that were reset for its sake go back to where they
+ * stood in the queue and run again, one at a time, before anything else does. Each is
+ * answered once.
+ *
  * Loop thread only.
  */
 #pragma once
@@ -10,13 +15,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/estimate.h"
 #include "daemon/job.h"
+#include "daemon/quarantine.h"
 #include "daemon/queue.h"
+#include "daemon/recovery.h"
 
 struct device;
 struct loop;
 struct loop_io;
 struct loop_timer;
+struct worker;
 
 struct scheduler_counters {
 	uint64_t accepted;  /* = answered + queued + running */
@@ -25,19 +34,50 @@ struct scheduler_counters {
 	uint64_t faulted;
 	uint64_t cancelled;
 	uint64_t copied_bytes;
+	uint64_t timed_out;   /* by their own timeout */
+	uint64_t overrun;     /* stopped by the watchdog */
+	uint64_t resubmitted; /* runs that were repeated for somebody else's sake */
+	uint64_t quarantined; /* refused */
+	uint64_t steps[RECOVERY_STEP_MAX_]; /* rungs taken */
+	uint64_t recoveries;
+	uint64_t recovery_max_ns; /* from the overrun to the end */
 };
+
+/* A model, by the name it is listed under, whose runs have limits of their own. */
+struct scheduler_model_limits {
+	char model[64];
+	struct estimate_limits limits;
+};
+
+/* How patient to be; see the modules these come from. */
+struct scheduler_patience {
+	struct estimate_limits watchdog;
+	const struct scheduler_model_limits *models; /* borrowed */
+	unsigned int n_models;
+	struct recovery_times recovery;
+	struct quarantine_limits quarantine;
+};
+
+#define SCHEDULER_PATIENCE_DEFAULT                                  \
+	((struct scheduler_patience){                               \
+		.watchdog = ESTIMATE_LIMITS_DEFAULT,                \
+		.recovery = RECOVERY_TIMES_DEFAULT,                 \
+		.quarantine = QUARANTINE_LIMITS_DEFAULT,            \
+	})
 
 struct scheduler {
 	struct device *device; /* borrowed */
+	struct worker *worker; /* borrowed */
 	struct loop_io *io;    /* owned; on the device's descriptor */
 	struct queue queue;
-	struct list running; /* job.link */
+	struct list *running; /* job.link; one list for each core, in the order of submission */
 	unsigned int n_running;
 	unsigned int *load; /* jobs per core; caps.cores of them */
 	struct scheduler_entry *entries; /* caps.depth; what device cookies index */
 	uint32_t free_entry;
 	struct list failed;  /* job.link; the device refused them, to be answered from failed_timer */
 	struct loop_timer *failed_timer; /* owned */
+	unsigned int n_clearing; /* jobs whose outputs the worker poisons */
 	bool kicking;
 	struct list pool; /* job.link; freed jobs for reuse, so that a request allocates nothing */
 	uint64_t next_id;
@@ -45,10 +85,23 @@ struct scheduler {
 	bool draining;
 	void (*drained)(void *arg); /* no job is left while draining */
 	void *drained_arg;
+
+	/* rescue.c */
+	struct scheduler_patience patience;
+	struct recovery recovery;
+	struct quarantine quarantine;
+	struct loop_timer *watchdog; /* owned */
+	uint64_t watchdog_ns;	     /* when it rings; UINT64_MAX: it is off */
+	struct list timed;	     /* job.timed_link */
+	struct job *guilty;	     /* whose event an abort waits for; NULL: it came */
+	bool blames;		     /* this recovery began with a job, so those around it are suspects */
+	unsigned int n_suspects;
 };
 
-int scheduler_init(struct scheduler *sched, struct loop *loop, struct device *device);
-/* No job may be left. */
+/* Patience is the default; change sched->patience before the first job. */
+int scheduler_init(struct scheduler *sched, struct loop *loop, struct device *device,
+		   struct worker *worker);
+/* No job may be left, and the worker must be idle. */
 void scheduler_finish(struct scheduler *sched);
 
 /*
@@ -56,14 +109,16 @@ void scheduler_finish(struct scheduler *sched);
  * from inside this call.
  *   -EINVAL     core mask names no core of this device
  *   -ESHUTDOWN  draining
+ *   -ENODEV     the device is gone
+ *   -EKEYREJECTED  this owner's requests of this model are in quarantine
  *   -ENOMEM
  */
 int scheduler_submit(struct scheduler *sched, struct job_owner *owner, struct binding *binding,
 		     const struct zy_submit *entry);
 
 /*
- * Cancel the owner's job with @cookie. A queued one is answered ZY_CANCELLED before
- * this returns; a running one is aborted and answered when the device has let go.
+ * Cancel the owner's job with @cookie: it is answered ZY_CANCELLED before this
+ * returns. A running one is released later, when the device has let go of it.
  * -ENOENT: no unanswered job has this cookie.
  */
 int scheduler_cancel(struct scheduler *sched, struct job_owner *owner, uint64_t cookie);
@@ -81,3 +136,6 @@ void scheduler_kick(struct scheduler *sched);
  */
 void scheduler_drain(struct scheduler *sched, void (*drained)(void *arg), void *arg);
 void scheduler_abort_all(struct scheduler *sched);
+
+/* "ready", "recovering", "device gone", "draining". */
+const char *scheduler_health(const struct scheduler *sched);

@@ -304,6 +304,7 @@ static int session_identify(struct session *session)
 	if (getsockopt(session->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return -errno;
 	session->uid = peer.uid;
+	session->owner.uid = peer.uid;
 	session->pid = peer.pid;
 	session_set_name(session, "");
 	return 0;

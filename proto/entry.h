@@ -70,6 +70,9 @@ enum zy_status {
 	ZY_INTERNAL = 22,	  /* ours; the log says more */
 	ZY_DISCONNECTED = 23,	  /* library only: the daemon went away */
 	ZY_VERSION = 24,	  /* no common protocol version */
+	ZY_FORKED = 25,		  /* library only: the client belongs to the parent process */
+	ZY_IO = 26,		  /* library only: a file could not be read */
+	ZY_QUARANTINED = 27,	  /* this client's requests of this model made the device hang: later */
 	ZY_STATUS_MAX_
 };
 
@@ -96,7 +99,12 @@ enum zy_fault {
 	ZY_FAULT_NO_END = 4,	/* the chain ended without reporting completion */
 };
 
-/* The daemon no longer touches the request's buffers. Always set, except on the first of two answers. */
+/*
+ * The device no longer touches the request's buffers. Set on every answer but the
+ * first of two: a request that is cancelled, or times out, while it runs is told so
+ * at once, and released by a second entry with the same cookie and status when the
+ * device has let go.
+ */
 #define ZY_COMPLETE_RELEASED (1u << 0)
 
 /* The answer to one submit entry. Times are in nanoseconds. */

@@ -33,6 +33,10 @@ static const struct {
 	[ZY_INTERNAL] = {"internal", "the daemon failed, its log says more"},
 	[ZY_DISCONNECTED] = {"disconnected", "no connection to the daemon"},
 	[ZY_VERSION] = {"version", "daemon and client library have no protocol version in common"},
+	[ZY_FORKED] = {"forked", "this client belongs to the parent process"},
+	[ZY_IO] = {"io", "a file could not be read"},
+	[ZY_QUARANTINED] = {"quarantined", "refused for a while: this client's requests of this model "
+					   "made the device hang"},
 };
 
 static const struct {
@@ -78,6 +82,8 @@ static const struct {
 	{ECONNRESET, ZY_DISCONNECTED},
 	{ENOTCONN, ZY_DISCONNECTED},
 	{EPROTONOSUPPORT, ZY_VERSION},
+	{EIO, ZY_INTERNAL},
+	{EKEYREJECTED, ZY_QUARANTINED},
 };
 
 static const char *const classes[ZY_CLASS_MAX_] = {

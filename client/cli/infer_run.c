@@ -64,8 +64,6 @@ static int fail_run(const struct infer *infer, int r)
 				"no core that may run it is in --core-mask 0x%" PRIx64
 				" (see: zhouyi-cli device)",
 				infer->options.core_mask);
-	if (r == -ZHOUYI_ERROR_NOT_SUPPORTED && infer->options.timeout_ns != 0)
-		return cli_fail(CLI_FAILED, "this daemon does not support --timeout");
 	if (r == -ZHOUYI_ERROR_NOT_SUPPORTED &&
 	    infer->options.request_class != ZHOUYI_CLASS_INTERACTIVE)
 		return cli_fail(CLI_FAILED, "this daemon supports no --priority but interactive");

@@ -4,6 +4,22 @@
 
 #include "client/cli/cli.h"
 
+static json_t *counters_json(const struct zhouyi_counter *counters, size_t n)
+{
+	json_t *json = json_object();
+
+	for (size_t i = 0; i < n; i++)
+		json_object_set_new(json, cli_text(counters[i].name),
+				    cli_json_number(counters[i].value));
+	return json;
+}
+
+static void counters_text(const struct zhouyi_counter *counters, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		printf("%-30s %" PRIu64 "\n", cli_text(counters[i].name), counters[i].value);
+}
+
 static int status_json(const struct zhouyi_status *s)
 {
 	json_t *json = json_object();
@@ -21,6 +37,7 @@ static int status_json(const struct zhouyi_status *s)
 	json_object_set_new(json, "faulted", cli_json_number(s->faulted));
 	json_object_set_new(json, "cancelled", cli_json_number(s->cancelled));
 	json_object_set_new(json, "copied_bytes", cli_json_number(s->copied_bytes));
+	json_object_set_new(json, "counters", counters_json(s->counters, s->n_counters));
 	return cli_json_print(json);
 }
 
@@ -39,6 +56,7 @@ static void status_text(const struct zhouyi_status *s)
 	       " cancelled\n",
 	       s->answered, s->succeeded, s->faulted, s->cancelled);
 	printf("copied     %s\n", cli_size(s->copied_bytes));
+	counters_text(s->counters, s->n_counters);
 }
 
 int cli_status(struct cli *cli, int argc, char **argv)
@@ -67,11 +85,8 @@ int cli_status(struct cli *cli, int argc, char **argv)
 
 static int device_json(const struct zhouyi_device *d)
 {
-	json_t *json = json_object(), *counters = json_object();
+	json_t *json = json_object();
 
-	for (size_t i = 0; i < d->n_counters; i++)
-		json_object_set_new(counters, cli_text(d->counters[i].name),
-				    cli_json_number(d->counters[i].value));
 	json_object_set_new(json, "backend", cli_json_text(d->backend));
 	json_object_set_new(json, "reason", cli_json_text(d->reason));
 	json_object_set_new(json, "target", cli_json_text(d->target));
@@ -82,7 +97,7 @@ static int device_json(const struct zhouyi_device *d)
 	json_object_set_new(json, "tecs", json_integer(d->tecs));
 	json_object_set_new(json, "memory_bytes", cli_json_number(d->memory_bytes));
 	json_object_set_new(json, "memory_used", cli_json_number(d->memory_used));
-	json_object_set_new(json, "counters", counters);
+	json_object_set_new(json, "counters", counters_json(d->counters, d->n_counters));
 	return cli_json_print(json);
 }
 
@@ -94,8 +109,7 @@ static void device_text(const struct zhouyi_device *d)
 	       d->clusters, d->cores, d->tecs);
 	printf("placement  %s\n", cli_text(d->placement));
 	printf("memory     %s used of %s\n", cli_size(d->memory_used), cli_size(d->memory_bytes));
-	for (size_t i = 0; i < d->n_counters; i++)
-		printf("%-30s %" PRIu64 "\n", cli_text(d->counters[i].name), d->counters[i].value);
+	counters_text(d->counters, d->n_counters);
 }
 
 int cli_device(struct cli *cli, int argc, char **argv)

@@ -91,6 +91,7 @@ enum zhouyi_error {
 	ZHOUYI_ERROR_VERSION = 24,	    /* no common protocol version */
 	ZHOUYI_ERROR_FORKED = 25,	    /* this client belongs to the parent process */
 	ZHOUYI_ERROR_IO = 26,		    /* a file could not be read */
+	ZHOUYI_ERROR_QUARANTINED = 27,	    /* refused for a while: this client's requests of this model made the device hang */
 };
 
 /* The text of a code, of either sign; static, never NULL. */
@@ -277,7 +278,7 @@ struct zhouyi_options {
 	enum zhouyi_class request_class;
 	uint64_t core_mask;   /* cores it may run on, bit i for core i; 0: any */
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC, absolute; 0: none */
-	uint64_t timeout_ns;  /* from acceptance to answer; 0: none */
+	uint64_t timeout_ns;  /* from acceptance; then it is stopped, and answered ZHOUYI_ERROR_TIMEOUT; 0: none */
 };
 #define ZHOUYI_OPTIONS_INIT \
 	{ .size = sizeof(struct zhouyi_options), .request_class = ZHOUYI_CLASS_INTERACTIVE }
@@ -306,7 +307,8 @@ typedef void (*zhouyi_done_fn)(struct zhouyi_binding *binding, const struct zhou
 
 /*
  * Queue one inference. Does not block. Inputs must not change and outputs must not
- * be used before the answer, which @done gets, from dispatch, exactly once.
+ * be used before the answer, which @done gets, from dispatch, exactly once. If the
+ * answer is an error of a run, the outputs hold no result: they are filled with 0xa5.
  * @options may be NULL. @ret_request may be NULL; it gets a number for
  * zhouyi_cancel().
  *   ZHOUYI_ERROR_BUSY          the socket is full: dispatch, then try again
@@ -324,9 +326,9 @@ ZHOUYI_API int zhouyi_run(struct zhouyi_binding *binding, const struct zhouyi_op
 			  struct zhouyi_result *ret_result);
 
 /*
- * Ask for a request to be cancelled; it is still answered exactly once, with
- * ZHOUYI_ERROR_CANCELLED or, if it was too late, with its result. Blocks for the
- * daemon's acknowledgement. ZHOUYI_ERROR_NOT_FOUND: it is answered already.
+ * Cancel a request. Blocks for the daemon's acknowledgement: from then on it is
+ * cancelled. Its callback still comes exactly once, from dispatch, when the device
+ * has let go of its buffers. ZHOUYI_ERROR_NOT_FOUND: it is answered already.
  */
 ZHOUYI_API int zhouyi_cancel(struct zhouyi_client *client, uint64_t request);
 
@@ -337,19 +339,21 @@ ZHOUYI_API int zhouyi_cancel(struct zhouyi_client *client, uint64_t request);
 
 ZHOUYI_API void zhouyi_free(void *info);
 
-struct zhouyi_status {
-	const char *version; /* the daemon's */
-	const char *health;  /* "ready", "draining" */
-	uint64_t uptime_ns;
-	unsigned int sessions, models, queued, running;
-	uint64_t accepted, answered, succeeded, faulted, cancelled, copied_bytes;
-};
-ZHOUYI_API int zhouyi_status_get(struct zhouyi_client *client, struct zhouyi_status **ret);
-
 struct zhouyi_counter {
 	const char *name;
 	uint64_t value;
 };
+
+struct zhouyi_status {
+	const char *version; /* the daemon's */
+	const char *health;  /* "ready", "recovering", "device gone", "draining" */
+	uint64_t uptime_ns;
+	unsigned int sessions, models, queued, running;
+	uint64_t accepted, answered, succeeded, faulted, cancelled, copied_bytes;
+	size_t n_counters; /* what went wrong and what was done about it */
+	const struct zhouyi_counter *counters;
+};
+ZHOUYI_API int zhouyi_status_get(struct zhouyi_client *client, struct zhouyi_status **ret);
 
 struct zhouyi_device {
 	const char *backend, *reason, *target, *placement;

@@ -171,7 +171,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	host.models.max_image = host.limits.image_bytes;
 	host.models.slot_ready = on_slot_ready;
 	host.models.slot_ready_arg = &host.scheduler;
-	expect(scheduler_init(&host.scheduler, host.loop, &fake.device) == 0);
+	expect(scheduler_init(&host.scheduler, host.loop, &fake.device, host.worker) == 0);
 	expect(session_group_init(&host.group) == 0);
 	host.group.loop = host.loop;
 	host.group.worker = host.worker;

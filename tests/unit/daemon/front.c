@@ -48,7 +48,7 @@ static void on_slot_ready(void *arg)
 
 void front_init(struct front *front)
 {
-	struct device_soft_config soft = {1, 1, 3, 4, 64 << 20};
+	struct device_soft_config soft = {1, 1, 3, 4, 64 << 20, NULL};
 
 	*front = (struct front){.n_fds = count_fds()};
 	config_init(&front->config);
@@ -60,7 +60,8 @@ void front_init(struct front *front)
 	front->models.max_image = front->config.limits.image_bytes;
 	front->models.slot_ready = on_slot_ready;
 	front->models.slot_ready_arg = &front->scheduler;
-	must(scheduler_init(&front->scheduler, front->loop, front->device) == 0);
+	must(scheduler_init(&front->scheduler, front->loop, front->device,
+			    front->worker) == 0);
 	must(session_group_init(&front->group) == 0);
 	front->group.loop = front->loop;
 	front->group.worker = front->worker;
@@ -190,7 +191,7 @@ void front_receive(struct front *front, int client, struct front_packet *ret)
 	must(ret->size == sizeof(ret->complete));
 	memcpy(&ret->complete, ret->data, sizeof(ret->complete));
 	must(ret->complete.type == ZY_PACKET_COMPLETE);
-	must(ret->complete.flags & ZY_COMPLETE_RELEASED);
+	must((ret->complete.flags & ~ZY_COMPLETE_RELEASED) == 0);
 }
 
 void front_packet_finish(struct front_packet *packet)

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What scheduler.c and rescue.c, the two halves of the scheduler, share: scheduler.c
+ * moves jobs, rescue.c decides when one has to be stopped.
+ */
+#pragma once
+
+#include "daemon/scheduler.h"
+
+/* scheduler.c */
+
+uint64_t scheduler_device_cookie(const struct scheduler *sched, const struct job *job);
+
+/* The job is out of all lists but its owner's and is done with the device: answer it, and let it go. */
+void scheduler_answer(struct scheduler *sched, struct job *job, struct zy_complete *answer);
+void scheduler_answer_status(struct scheduler *sched, struct job *job, enum zy_status status);
+
+/* Take it out of the queue and answer it. */
+void scheduler_drop(struct scheduler *sched, struct job *job, enum zy_status status);
+
+/* Tell its owner now what it will be; the release comes later. */
+void scheduler_detach(struct scheduler *sched, struct job *job, enum zy_status verdict);
+
+void scheduler_check_drained(struct scheduler *sched);
+
+/* The first running job, or the one after @job; NULL: no more. */
+struct job *scheduler_next_running(const struct scheduler *sched, const struct job *job);
+
+/* rescue.c */
+
+int rescue_init(struct scheduler *sched, struct loop *loop);
+void rescue_finish(struct scheduler *sched);
+
+/* Jobs may be given to the device now. */
+bool rescue_may_start(const struct scheduler *sched);
+
+/* A core has got to a job: its time runs from now on. */
+void rescue_watch(struct scheduler *sched, struct job *job, uint64_t now_ns);
+/* An accepted job has a timeout. */
+void rescue_watch_timeout(struct scheduler *sched, struct job *job);
+
+/* Give a running job its verdict, unless it has one, and have the device stop it. */
+void rescue_stop(struct scheduler *sched, struct job *job, enum zy_status verdict);
+
+/* A job's event has come, and the job is off the device. */
+void rescue_event(struct scheduler *sched, const struct job *job, bool lost);
+
+/* A job that nobody blames was taken off the device: it is a suspect if somebody else is blamed. */
+void rescue_mark(struct scheduler *sched, struct job *job);
+/* It has been answered. */
+void rescue_clear(struct scheduler *sched, struct job *job);
