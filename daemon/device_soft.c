@@ -2,7 +2,7 @@
 /*
  * The software device: the engine of npu/ with a thread for each core.
  *
- *	loop's thread                   core's thread
+ *	loop's thread                   core's thread (device_soft_core.c)
  *	soft_submit()                   npu_core_run()        unlocked, as long as it takes
  *	  attach, start, pump  --wake-> npu_core_retire(), pump
  *	soft_collect()  <---eventfd---    job quiet: event
@@ -17,13 +17,9 @@
 #include "daemon/device_soft.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/device_backend.h"
@@ -33,60 +29,9 @@
 #define WINDOW_SIZE (UINT64_C(3) << 30)
 #define JOBS_PER_CORE 2
 
-enum soft_state { SOFT_FREE, SOFT_ON_ITS_WAY, SOFT_OVER };
-
-struct soft_job {
-	struct npu_list list;
-	enum soft_state state;
-	uint32_t last_tcbp;  /* of the task whose completion is the job's */
-	bool completed;	     /* it has been reported */
-	bool failed;	     /* event.fault says how */
-	bool aborted;	     /* somebody asked for it */
-	bool stopped;	     /* the list was aborted */
-	uint64_t started_ns; /* first group; 0: none yet */
-	uint64_t ended_ns;   /* last group */
-	struct device_event event;
-	struct soft_ranges ranges;
-	struct soft_job *next_over; /* soft.over */
-};
-
-struct soft_core {
-	struct soft *soft;
-	struct npu_core *npu;
-	pthread_t thread;
-	pthread_cond_t wake;
-	bool called;  /* it has been woken for its present group */
-	bool started; /* and that is in its job's records */
-};
-
-struct soft {
-	struct device device;
-	struct soft_memory memory;
-	struct npu_host host;
-
-	pthread_mutex_t lock; /* protects all that follows, but for npu_core_run() */
-	struct npu_engine engine;
-	struct soft_core *cores; /* caps.cores */
-	struct soft_job *jobs;	 /* caps.depth */
-	struct soft_job *over;	 /* events to be collected, oldest first */
-	struct soft_job **over_end;
-	unsigned int n_threads;
-	uint64_t n_jobs;
-	uint64_t to_wake; /* cores whose threads have something new to see */
-	bool closing;
-};
-
 static struct soft *soft_of(struct device *device)
 {
 	return list_entry(device, struct soft, device);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
 /*
@@ -152,16 +97,13 @@ static void call_core(struct soft_core *core)
 	}
 }
 
-static void wake_cores(struct soft *soft, uint64_t mask)
-{
-	for (unsigned int i = 0; i < soft->device.caps.cores; i++)
-		if (mask >> i & 1)
-			pthread_cond_signal(&soft->cores[i].wake);
-}
-
 static void job_result(struct soft_job *job)
 {
-	if (job->failed) {
+	if (job->lost || job->faults & FAULT_BIT(LOSE)) {
+		/* Whatever became of it, nobody heard. */
+		memset(&job->event.fault, 0, sizeof(job->event.fault));
+		job->event.result = job->lost ? DEVICE_LOST : DEVICE_ABORTED;
+	} else if (job->failed) {
 		job->event.result = DEVICE_FAULTED;
 	} else if (job->completed) {
 		job->event.result = DEVICE_DONE;
@@ -189,7 +131,15 @@ static void job_over(struct soft *soft, struct soft_job *job)
 	soft->over_end = &job->next_over;
 }
 
-static void pump(struct soft *soft)
+static bool job_is_over(const struct soft_job *job)
+{
+	if (job->state != SOFT_ON_ITS_WAY || !npu_list_is_quiet(&job->list))
+		return false;
+	/* If its completion is lost, nothing is heard of it before somebody loses patience. */
+	return !(job->faults & FAULT_BIT(LOSE)) || job->aborted || job->lost;
+}
+
+void soft_pump(struct soft *soft)
 {
 	npu_engine_schedule(&soft->engine);
 	for (unsigned int i = 0; i < soft->device.caps.depth; i++)
@@ -199,135 +149,8 @@ static void pump(struct soft *soft)
 	for (unsigned int i = 0; i < soft->device.caps.cores; i++)
 		call_core(&soft->cores[i]);
 	for (unsigned int i = 0; i < soft->device.caps.depth; i++)
-		if (soft->jobs[i].state == SOFT_ON_ITS_WAY &&
-		    npu_list_is_quiet(&soft->jobs[i].list))
+		if (job_is_over(&soft->jobs[i]))
 			job_over(soft, &soft->jobs[i]);
-}
-
-/*
- * Cores
- */
-
-static void core_wait(struct soft_core *core, uint64_t until)
-{
-	struct timespec ts = {
-		.tv_sec = (time_t)(until / 1000000000u),
-		.tv_nsec = (long)(until % 1000000000u),
-	};
-
-	if (until == NPU_TIME_NEVER)
-		pthread_cond_wait(&core->wake, &core->soft->lock);
-	else
-		pthread_cond_timedwait(&core->wake, &core->soft->lock, &ts);
-}
-
-static void core_start(struct soft_core *core, struct soft_job *job)
-{
-	core->started = true;
-	job->event.cores |= UINT64_C(1) << core->npu->index;
-	if (!job->started_ns)
-		job->started_ns = now_ns();
-}
-
-static void core_retire(struct soft_core *core, struct soft_job *job)
-{
-	job->ended_ns = now_ns();
-	core->called = core->started = false;
-	npu_core_retire(core->npu);
-	pump(core->soft);
-	wake_cores(core->soft, core->soft->to_wake);
-	core->soft->to_wake = 0;
-}
-
-/* Called and returns with the lock held; it is free while the program runs. */
-static void core_work(struct soft_core *core)
-{
-	struct soft *soft = core->soft;
-	struct soft_job *job = core->npu->group.list->host_data;
-	enum npu_step step;
-	uint64_t until = 0;
-
-	if (!core->started)
-		core_start(core, job);
-	pthread_mutex_unlock(&soft->lock);
-	do {
-		step = npu_core_run(core->npu, now_ns(), &until);
-	} while (step == NPU_STEP_RAN);
-	pthread_mutex_lock(&soft->lock);
-
-	if (step == NPU_STEP_IDLE)
-		core_retire(core, job);
-	else if (!core->npu->abort)
-		core_wait(core, until);
-}
-
-static void *core_main(void *arg)
-{
-	struct soft_core *core = arg;
-	struct soft *soft = core->soft;
-
-	/* Delays are measured in microseconds; the default slack is fifty of them. */
-	prctl(PR_SET_TIMERSLACK, 1UL);
-	pthread_mutex_lock(&soft->lock);
-	while (core->npu->busy || !soft->closing) {
-		if (core->npu->busy)
-			core_work(core);
-		else
-			core_wait(core, NPU_TIME_NEVER);
-	}
-	pthread_mutex_unlock(&soft->lock);
-	return NULL;
-}
-
-static int start_core(struct soft *soft, unsigned int i)
-{
-	struct soft_core *core = &soft->cores[i];
-	pthread_condattr_t attr;
-	char name[16];
-	int r;
-
-	core->soft = soft;
-	core->npu = &soft->engine.cores[i];
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&core->wake, &attr);
-	pthread_condattr_destroy(&attr);
-	r = pthread_create(&core->thread, NULL, core_main, core);
-	if (r) {
-		pthread_cond_destroy(&core->wake);
-		return -r;
-	}
-	snprintf(name, sizeof(name), "npu-core-%u", (uint8_t)i);
-	pthread_setname_np(core->thread, name);
-	soft->n_threads++;
-	return 0;
-}
-
-/* Signals are for the loop's thread. */
-static int start_cores(struct soft *soft)
-{
-	sigset_t all, old;
-	int r = 0;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	for (unsigned int i = 0; i < soft->device.caps.cores && r == 0; i++)
-		r = start_core(soft, i);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return r;
-}
-
-static void stop_cores(struct soft *soft)
-{
-	pthread_mutex_lock(&soft->lock);
-	soft->closing = true;
-	for (unsigned int i = 0; i < soft->n_threads; i++)
-		pthread_cond_signal(&soft->cores[i].wake);
-	pthread_mutex_unlock(&soft->lock);
-	for (unsigned int i = 0; i < soft->n_threads; i++) {
-		pthread_join(soft->cores[i].thread, NULL);
-		pthread_cond_destroy(&soft->cores[i].wake);
-	}
 }
 
 /*
@@ -341,7 +164,7 @@ static void unlock_and_wake(struct soft *soft)
 
 	soft->to_wake = 0;
 	pthread_mutex_unlock(&soft->lock);
-	wake_cores(soft, mask);
+	soft_cores_wake(soft, mask);
 }
 
 static struct soft_job *job_find(struct soft *soft, enum soft_state state, const uint64_t *cookie)
@@ -370,6 +193,34 @@ static void job_begin(struct soft *soft, struct soft_job *entry, const struct de
 	soft->n_jobs++;
 }
 
+static void stop_all(struct soft *soft, bool lost)
+{
+	for (unsigned int i = 0; i < soft->device.caps.depth; i++) {
+		struct soft_job *job = &soft->jobs[i];
+
+		if (job->state != SOFT_ON_ITS_WAY)
+			continue;
+		job->lost |= lost;
+		job->aborted = true;
+		if (!job->stopped)
+			job_stop(job);
+	}
+}
+
+/* The script's turn, with the job that was begun last. */
+static void go_wrong(struct soft *soft, struct soft_job *entry)
+{
+	const uint32_t of_jobs =
+		FAULT_BIT(HANG) | FAULT_BIT(SLOW) | FAULT_BIT(EXCEPTION) | FAULT_BIT(LOSE);
+	struct fault_set set = fault_script_at(soft->faults.script, soft->n_jobs);
+
+	entry->faults = set.faults & of_jobs;
+	entry->factor = set.value[FAULT_SLOW];
+	soft_faults_arm(&soft->faults, &set, soft_now());
+	if (soft->faults.gone)
+		stop_all(soft, true);
+}
+
 static int soft_submit(struct device *device, const struct device_job *job)
 {
 	struct soft *soft = soft_of(device);
@@ -381,51 +232,110 @@ static int soft_submit(struct device *device, const struct device_job *job)
 		return -EINVAL;
 	pthread_mutex_lock(&soft->lock);
 	entry = job_find(soft, SOFT_FREE, NULL);
-	if (entry)
+	if (soft->faults.gone)
+		r = -ENODEV;
+	else if (entry)
 		r = soft_ranges_set(&entry->ranges, device, job);
 	if (r == 0) {
 		job_begin(soft, entry, job);
-		pump(soft);
+		if (soft->faults.script)
+			go_wrong(soft, entry);
+		soft_pump(soft);
 	}
 	unlock_and_wake(soft);
 	return r;
+}
+
+static int job_abort(struct soft *soft, uint64_t cookie)
+{
+	struct soft_job *job = job_find(soft, SOFT_ON_ITS_WAY, &cookie);
+
+	if (!job)
+		return job_find(soft, SOFT_OVER, &cookie) ? 0 : -ENOENT;
+	job->aborted = true;
+	if (!job->stopped)
+		job_stop(job);
+	soft_pump(soft);
+	return 0;
 }
 
 static int soft_abort(struct device *device, uint64_t cookie)
 {
 	struct soft *soft = soft_of(device);
-	struct soft_job *job;
-	int r = 0;
+	int r;
 
 	pthread_mutex_lock(&soft->lock);
-	job = job_find(soft, SOFT_ON_ITS_WAY, &cookie);
-	if (job && !job->stopped) {
-		job->aborted = true;
-		job_stop(job);
-		pump(soft);
-	} else if (!job && !job_find(soft, SOFT_OVER, &cookie)) {
-		r = -ENOENT;
+	r = soft_faults_refuse(&soft->faults, FAULT_ABORT_FAILS);
+	if (r == 0)
+		r = job_abort(soft, cookie);
+	unlock_and_wake(soft);
+	return r;
+}
+
+/* The engine keeps nothing between jobs, so both resets come to the same. */
+static int reset(struct soft *soft, enum fault_kind unless)
+{
+	int r;
+
+	pthread_mutex_lock(&soft->lock);
+	r = soft_faults_refuse(&soft->faults, unless);
+	if (r == 0) {
+		stop_all(soft, false);
+		soft_pump(soft);
 	}
 	unlock_and_wake(soft);
 	return r;
 }
 
+static int soft_soft_reset(struct device *device)
+{
+	return reset(soft_of(device), FAULT_SOFT_RESET_FAILS);
+}
+
 static int soft_reset(struct device *device)
 {
+	return reset(soft_of(device), FAULT_RESET_FAILS);
+}
+
+static bool has_busy_core(const struct soft *soft)
+{
+	for (unsigned int i = 0; i < soft->device.caps.cores; i++)
+		if (soft->engine.cores[i].busy)
+			return true;
+	return false;
+}
+
+/* No core is busy and no job on its way, so no thread and no list knows the engine. */
+static void renew_engine(struct soft *soft)
+{
+	const struct npu_topology topology = soft->engine.topology;
+	const struct npu_counters counters = soft->engine.counters;
+
+	npu_engine_init(&soft->engine, &topology, &soft->host, soft);
+	soft->engine.counters = counters;
+}
+
+/* Waits until the cores have left their programs: as real drivers do, and a slice at most. */
+static int soft_reopen(struct device *device)
+{
 	struct soft *soft = soft_of(device);
+	int r;
 
 	pthread_mutex_lock(&soft->lock);
-	for (unsigned int i = 0; i < device->caps.depth; i++) {
-		struct soft_job *job = &soft->jobs[i];
-
-		if (job->state != SOFT_ON_ITS_WAY || job->stopped)
-			continue;
-		job->aborted = true;
-		job_stop(job);
+	r = soft_faults_reopen(&soft->faults, soft_now());
+	if (r == 0) {
+		stop_all(soft, true);
+		soft_pump(soft);
+		soft_cores_wake(soft, soft->to_wake);
+		soft->to_wake = 0;
+		soft->reopening = true;
+		while (has_busy_core(soft))
+			pthread_cond_wait(&soft->settled, &soft->lock);
+		soft->reopening = false;
+		renew_engine(soft);
 	}
-	pump(soft);
 	unlock_and_wake(soft);
-	return 0;
+	return r;
 }
 
 static size_t soft_collect(struct device *device, struct device_event *ret, size_t max)
@@ -498,13 +408,18 @@ static void soft_close(struct device *device)
 	struct soft *soft = soft_of(device);
 
 	/* There should be none; but a hanging job must not hang us. */
-	if (soft->n_threads)
-		soft_reset(device);
-	stop_cores(soft);
+	pthread_mutex_lock(&soft->lock);
+	if (soft->n_threads) {
+		stop_all(soft, false);
+		soft_pump(soft);
+	}
+	unlock_and_wake(soft);
+	soft_cores_stop(soft);
 	for (unsigned int i = 0; soft->jobs && i < device->caps.depth; i++)
 		soft_ranges_finish(&soft->jobs[i].ranges);
 	if (device->fd >= 0)
 		close(device->fd);
+	pthread_cond_destroy(&soft->settled);
 	pthread_mutex_destroy(&soft->lock);
 	soft_memory_finish(&soft->memory);
 	free(soft->cores);
@@ -519,8 +434,9 @@ static const struct device_ops soft_ops = {
 	.buffer_destroy = soft_destroy,
 	.submit = soft_submit,
 	.abort = soft_abort,
-	.soft_reset = soft_reset,
+	.soft_reset = soft_soft_reset,
 	.reset = soft_reset,
+	.reopen = soft_reopen,
 	.collect = soft_collect,
 	.counters = soft_counters,
 	.memory_used = soft_used,
@@ -570,7 +486,7 @@ static int soft_start(struct soft *soft, const struct device_soft_config *config
 	soft->device.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (soft->device.fd < 0)
 		return -errno;
-	return start_cores(soft);
+	return soft_cores_start(soft);
 }
 
 int device_soft_open(struct device **ret, const struct device_soft_config *config)
@@ -587,6 +503,8 @@ int device_soft_open(struct device **ret, const struct device_soft_config *confi
 	soft->device.fd = -1;
 	fill_caps(&soft->device.caps, config);
 	pthread_mutex_init(&soft->lock, NULL);
+	pthread_cond_init(&soft->settled, NULL);
+	soft->faults.script = config->faults;
 	soft_memory_init(&soft->memory, WINDOW_BASE, WINDOW_SIZE, config->memory_bytes);
 	soft->over_end = &soft->over;
 

@@ -165,3 +165,24 @@ void *soft_ranges_map(const struct soft_ranges *ranges, uint64_t address, uint32
 	}
 	return p;
 }
+
+/* In whole pages, because that is what the kernel may speak of. */
+bool soft_ranges_find(const struct soft_ranges *ranges, const void *cpu, uint64_t *ret_address)
+{
+	const uintptr_t page = 4096, at = (uintptr_t)cpu;
+	size_t n = 0;
+
+	for (size_t set = 0; set < DEVICE_JOB_RANGE_SETS; set++)
+		n += ranges->n[set];
+	for (size_t i = 0; i < n; i++) {
+		const struct soft_range *range = &ranges->range[i];
+		uintptr_t begin = (uintptr_t)range->cpu;
+		uintptr_t end = begin + range->size;
+
+		if (at >= (begin & ~(page - 1)) && at < ((end + page - 1) & ~(page - 1))) {
+			*ret_address = range->address + (at - begin);
+			return true;
+		}
+	}
+	return false;
+}

@@ -149,7 +149,7 @@ bool hand_wait(struct device *device, struct device_event *ret, int timeout_ms)
 
 struct device *hand_device(unsigned int cores)
 {
-	struct device_soft_config config = {1, 1, cores, 4, UINT64_C(64) << 20};
+	struct device_soft_config config = {1, 1, cores, 4, UINT64_C(64) << 20, NULL};
 	struct device *device;
 	const char *reason;
 

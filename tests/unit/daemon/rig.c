@@ -36,7 +36,7 @@ static void on_slot_ready(void *arg)
 
 void rig_init(struct rig *rig, uint64_t memory_bytes)
 {
-	struct device_soft_config config = {1, 1, 3, 4, memory_bytes};
+	struct device_soft_config config = {1, 1, 3, 4, memory_bytes, NULL};
 	const char *reason;
 
 	memset(rig, 0, sizeof(*rig));

@@ -71,7 +71,7 @@ Test(buffer, references_are_counted)
 
 Test(buffer, what_cannot_be_had_leaves_nothing_behind)
 {
-	struct device_soft_config config = {1, 1, 1, 1, 8192};
+	struct device_soft_config config = {1, 1, 1, 1, 8192, NULL};
 	struct rlimit limit;
 	struct device *device;
 	struct buffer *buffer = NULL, *first;

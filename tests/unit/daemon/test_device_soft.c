@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -148,7 +150,7 @@ Test(device_soft, chains_of_all_shapes_run)
 		unsigned int cores = 1 + (unsigned int)rand_r(&state) % 15;
 		unsigned int tecs = 1 + (unsigned int)rand_r(&state) % 15;
 		unsigned int n = 1 + (unsigned int)rand_r(&state) % 4;
-		struct device_soft_config config = {1, 1, cores, tecs, UINT64_C(1) << 20};
+		struct device_soft_config config = {1, 1, cores, tecs, UINT64_C(1) << 20, NULL};
 		struct graph_subgraph subgraphs[4] = {0};
 		struct device_event event;
 		struct device *device;
@@ -699,7 +701,7 @@ Test(device_soft, exactly_the_listed_ranges_are_reachable)
 
 Test(device_soft, memory_is_accounted_to_the_byte)
 {
-	struct device_soft_config config = {1, 1, 1, 1, 65536};
+	struct device_soft_config config = {1, 1, 1, 1, 65536, NULL};
 	struct device_buffer *buffers[16], *more;
 	struct device *device;
 	const char *reason;
@@ -815,25 +817,188 @@ Test(device_soft, descriptors_that_could_pull_the_rug_are_refused)
 }
 
 /*
+ * Memory that breaks
+ */
+
+/* Touching that page is a bus error from now on: there is a mapping and nothing behind it. */
+static void break_page(uint8_t *page)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(mmap(page, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0), page);
+	close(fd);
+}
+
+static void mend_page(uint8_t *page)
+{
+	cr_assert_eq(mmap(page, 4096, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+		     page);
+}
+
+static void expect_memory_lost(const struct device_event *event, uint64_t address)
+{
+	cr_expect_eq(event->result, DEVICE_FAULTED);
+	cr_expect_eq(event->fault.class, ZY_FAULT_MEMORY);
+	cr_expect_eq(event->fault.code, NPU_REASON_MEMORY_LOST);
+	cr_expect_eq(event->fault.address, address, "%llx instead of %llx",
+		     (unsigned long long)event->fault.address, (unsigned long long)address);
+}
+
+Test(device_soft, memory_that_breaks_fails_its_job_only)
+{
+	struct device *device = hand_device(2);
+	struct hand_job broken, beside;
+	struct device_event event[2];
+
+	hand_job_init(&broken, device, copy_program(), 1, true);
+	hand_job_init(&beside, device, program_of(NPU_OP_DELAY, 2000), 1, true);
+	broken.job.core_mask = 1;
+	beside.job.core_mask = 2;
+	beside.job.cookie = 1;
+	for (int round = 0; round < 40; round++) {
+		struct device_buffer *victim = round % 2 ? broken.in : broken.out;
+
+		memset(event, 0, sizeof(event));
+		break_page(victim->cpu);
+		cr_assert_eq(device_submit(device, &beside.job), 0);
+		cr_assert_eq(device_submit(device, &broken.job), 0);
+		for (int i = 0; i < 2; i++) {
+			struct device_event any;
+
+			cr_assert(hand_wait(device, &any, LONG_MS));
+			event[any.cookie] = any;
+		}
+		expect_memory_lost(&event[0], victim->address);
+		cr_expect_eq(event[0].fault.core, 0);
+		cr_expect_eq(event[0].fault.insn, 0);
+		cr_expect_eq(event[1].result, DEVICE_DONE);
+		mend_page(victim->cpu);
+		broken.in->cpu[7] = (uint8_t)(round + 1);
+		cr_expect_eq(run(&broken).result, DEVICE_DONE, "the same core goes on");
+		cr_expect_eq(broken.out->cpu[7], round + 1);
+	}
+	hand_job_finish(&broken);
+	hand_job_finish(&beside);
+	device_close(device);
+}
+
+Test(device_soft, text_and_parameters_may_break_too)
+{
+	static const uint32_t places[] = {HAND_TEXT, HAND_PARAMS};
+	struct device *device = hand_device(1);
+
+	for (size_t i = 0; i < NPU_ARRAY_SIZE(places); i++) {
+		struct hand_job hand;
+		struct device_event event;
+
+		hand_job_init(&hand, device, copy_program(), 1, true);
+		break_page(hand.memory->cpu + places[i]);
+		event = run(&hand);
+		expect_memory_lost(&event, hand.memory->address + places[i]);
+		hand_job_finish(&hand);
+	}
+	device_close(device);
+}
+
+Test(device_soft, the_page_that_broke_is_named)
+{
+	struct device *device = hand_device(1);
+	struct device_buffer *large;
+	struct hand_job hand;
+	struct device_event event;
+
+	cr_assert_eq(device_buffer_create(device, 65536, &large), 0);
+	hand_job_init(&hand, device, copy_program(), 1, true);
+	*hand_job_insn(&hand, 0) = hand_copy(20000);
+	for (unsigned int i = 0; i < 2; i++) {
+		uint64_t offset = i ? 30720 : 5000;
+
+		hand_job_slot(&hand, i)->address =
+			(uint32_t)(large->address - device->caps.asid0_base + offset);
+		hand_job_slot(&hand, i)->size = 20000;
+		hand.ranges[i ? HAND_R_OUT : HAND_R_IN] = (struct device_range){
+			large, offset, 20000, i ? DEVICE_ACCESS_RW : DEVICE_ACCESS_READ};
+	}
+	cr_expect_eq(run(&hand).result, DEVICE_DONE);
+	break_page(large->cpu + 40960);
+	event = run(&hand);
+	cr_expect_eq(event.fault.code, NPU_REASON_MEMORY_LOST);
+	cr_expect_eq((event.fault.address - large->address) / 4096, 10);
+	hand_job_finish(&hand);
+	device_buffer_destroy(large);
+	device_close(device);
+}
+
+/* How a process ends that does @what with a device open; it says 0 if it does not. */
+static int fate(void (*what)(struct device *device))
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	cr_assert_geq(pid, 0);
+	if (pid == 0) {
+		const struct rlimit none = {0, 0};
+
+		setrlimit(RLIMIT_CORE, &none);
+		what(hand_device(2));
+		_exit(0);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void do_nothing(struct device *device)
+{
+	device_close(device);
+}
+
+static void touch_broken(struct device *device)
+{
+	struct device_buffer *buffer;
+
+	if (device_buffer_create(device, 4096, &buffer) == 0) {
+		break_page(buffer->cpu);
+		*(volatile uint8_t *)buffer->cpu = 1;
+	}
+}
+
+static void take_a_signal(struct device *device)
+{
+	(void)device;
+	kill(getpid(), SIGBUS);
+	usleep(100000);
+}
+
+/* A sanitizer may have been there first and ends the process in its own way. */
+Test(device_soft, other_bus_errors_end_the_process_as_ever)
+{
+	cr_expect_eq(fate(do_nothing), 0);
+	cr_expect_neq(fate(touch_broken), 0);
+	cr_expect_neq(fate(take_a_signal), 0);
+}
+
+/*
  * Opening
  */
 
 Test(device_soft, configurations_that_no_device_can_have_are_refused)
 {
 	static const struct device_soft_config bad[] = {
-		{2, 1, 3, 4, 65536},
-		{0, 1, 3, 4, 65536},
-		{1, 0, 3, 4, 65536},
-		{1, 9, 1, 4, 65536},
-		{1, 1, 0, 4, 65536},
-		{1, 1, 16, 4, 65536},
-		{1, 8, 9, 4, 65536},
-		{1, 1, 3, 0, 65536},
-		{1, 1, 3, 16, 65536},
-		{1, 1, 3, 4, 0},
-		{1, 1, 3, 4, UINT64_C(3221225473)},
+		{2, 1, 3, 4, 65536, NULL},
+		{0, 1, 3, 4, 65536, NULL},
+		{1, 0, 3, 4, 65536, NULL},
+		{1, 9, 1, 4, 65536, NULL},
+		{1, 1, 0, 4, 65536, NULL},
+		{1, 1, 16, 4, 65536, NULL},
+		{1, 8, 9, 4, 65536, NULL},
+		{1, 1, 3, 0, 65536, NULL},
+		{1, 1, 3, 16, 65536, NULL},
+		{1, 1, 3, 4, 0, NULL},
+		{1, 1, 3, 4, UINT64_C(3221225473), NULL},
 	};
-	struct device_soft_config good = {1, 8, 8, 15, UINT64_C(3) << 30};
+	struct device_soft_config good = {1, 8, 8, 15, UINT64_C(3) << 30, NULL};
 	struct device *device = NULL;
 	const char *reason;
 
@@ -847,7 +1012,7 @@ Test(device_soft, configurations_that_no_device_can_have_are_refused)
 
 Test(device_soft, names_say_which_device)
 {
-	struct device_soft_config config = {1, 1, 3, 4, 65536};
+	struct device_soft_config config = {1, 1, 3, 4, 65536, NULL};
 	struct device *device = NULL;
 	const char *reason = NULL;
 
