@@ -8,7 +8,7 @@
  *
  *	job N			the Nth job given to the device, from 1
  *	every N			each Nth job
- *	every N from M		the same, from the Mth job on
+ *	every N from M		the Mth job, and each Nth after it
  *
  *	hang			it never ends by itself
  *	slow FACTOR		it takes FACTOR times as long (2 … 1000)
@@ -20,7 +20,8 @@
  *	reopen-busy COUNT	the next COUNT reopenings find an old owner
  *	gone MILLISECONDS	the device vanishes, with all jobs, and is back after so long
  *
- * Several lines may concern the same job: `job 7 hang` and `job 7 abort-fails`.
+ * Several lines may concern the same job: `job 7 hang` and `job 7 abort-fails`. Of
+ * two with the same fault the later one's number counts.
  */
 #pragma once
 
@@ -49,9 +50,11 @@ struct fault_set {
 
 struct fault_script; /* immutable: any thread */
 
-/* -EINVAL with the line and what is wrong with it; -ENOENT, -EACCES … for the file. */
-int fault_script_load(struct fault_script **ret, const char *path, struct loadable_error *ret_error);
-int fault_script_parse(struct fault_script **ret, const char *text, struct loadable_error *ret_error);
+/* -EINVAL with the line and what is wrong with it; -ENOENT, -EACCES, -EFBIG … for the file. */
+int fault_script_load(struct fault_script **ret, const char *path,
+		      struct loadable_error *ret_error);
+int fault_script_parse(struct fault_script **ret, const char *text,
+		       struct loadable_error *ret_error);
 void fault_script_destroy(struct fault_script *script); /* accepts NULL */
 
 /* For the @number-th job, from 1. */

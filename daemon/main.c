@@ -11,6 +11,7 @@
 
 #include "daemon/config.h"
 #include "daemon/daemon.h"
+#include "daemon/fault.h"
 #include "daemon/log.h"
 
 /* Documented in zhouyid(8). */
@@ -22,7 +23,13 @@ enum exit_code {
 	EXIT_STUCK = 4,	 /* the device did not give back its jobs */
 };
 
-enum { OPTION_HELP = 'h', OPTION_VERSION = 'V', OPTION_CONFIG = 'c', OPTION_CHECK = 256 };
+enum {
+	OPTION_HELP = 'h',
+	OPTION_VERSION = 'V',
+	OPTION_CONFIG = 'c',
+	OPTION_CHECK = 256,
+	OPTION_FAULTS,
+};
 
 /* Options that set one key of the configuration: OPTION_KEY + place in this table. */
 #define OPTION_KEY 512
@@ -35,6 +42,7 @@ static const struct option options[] = {
 	{"log-level", required_argument, NULL, OPTION_KEY + 2},
 	{"config", required_argument, NULL, OPTION_CONFIG},
 	{"check-config", no_argument, NULL, OPTION_CHECK},
+	{"fault-script", required_argument, NULL, OPTION_FAULTS},
 	{"help", no_argument, NULL, OPTION_HELP},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{0},
@@ -49,12 +57,14 @@ static const char usage[] =
 	"  --config FILE           instead of " CONFIG_DEFAULT_FILE "\n"
 	"  --log-level LEVEL       error, warning, info or debug\n"
 	"  --check-config          check the configuration and exit\n"
+	"  --fault-script FILE     make the software NPU fail as FILE says; for tests\n"
 	"  --help, --version       print this, or the version, and exit\n"
 	"\n"
 	"zhouyid stays in the foreground and logs to standard error; zhouyid(8) says more.\n";
 
 struct arguments {
 	const char *file;		   /* NULL: the default, if it is there */
+	const char *fault_script;	   /* NULL: none */
 	const char *values[N_OPTION_KEYS]; /* NULL: not given */
 	bool check;
 };
@@ -75,6 +85,9 @@ static int parse(struct arguments *args, int argc, char **argv)
 			break;
 		case OPTION_CHECK:
 			args->check = true;
+			break;
+		case OPTION_FAULTS:
+			args->fault_script = optarg;
 			break;
 		case OPTION_HELP:
 			fputs(usage, stdout);
@@ -108,6 +121,24 @@ static int configure(struct config *config, const struct arguments *args)
 			r = config_set(config, option_keys[i], args->values[i], &error);
 	if (r < 0)
 		log_error("%s", error.text);
+	return r;
+}
+
+/* On success @config has the script, or NULL. */
+static int load_faults(struct config *config, const char *path)
+{
+	struct loadable_error error;
+	int r;
+
+	if (!path)
+		return 0;
+	if (strcmp(config->device, "drm") == 0) {
+		log_error("--fault-script is for the software NPU, but the device is drm");
+		return -EINVAL;
+	}
+	r = fault_script_load(&config->soft.faults, path, &error);
+	if (r < 0)
+		log_error("fault script %s: %s", path, error.text);
 	return r;
 }
 
@@ -150,15 +181,21 @@ int main(int argc, char **argv)
 	if (code >= 0)
 		return code;
 	log_open(LOG_LEVEL_INFO);
-	if (configure(&config, &args) < 0)
+	if (configure(&config, &args) < 0 || load_faults(&config, args.fault_script) < 0)
 		return EXIT_USAGE;
 	if (args.check) {
 		puts("the configuration is valid");
+		fault_script_destroy(config.soft.faults);
 		return EXIT_STOPPED;
 	}
 	log_open(config.log_level);
+	if (config.soft.faults)
+		log_warning("the fault script %s is active: the device fails on purpose",
+			    args.fault_script);
 	/* A log or a client that goes away is an error code, not a signal. */
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptor_limit();
-	return serve(&config);
+	code = serve(&config);
+	fault_script_destroy(config.soft.faults);
+	return code;
 }
