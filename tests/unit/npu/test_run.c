@@ -237,6 +237,37 @@ Test(run, a_failure_is_reported_only_if_its_type_is_enabled)
 	cr_assert_eq(m->n_causes, 0, "neither a fault nor, in its place, done");
 }
 
+/* As a host does whose memory fails under a core: in place of the next slice. */
+Test(run, a_host_can_fail_what_is_on_a_core)
+{
+	struct npu_insn insn[] = {insn_delay(1), insn_hang()};
+	struct chain a = chain_single(m, program_create(m, insn, 2));
+	struct npu_core *core = &m->engine.cores[0];
+	uint64_t until;
+
+	npu_list_start(&list, a.head);
+	npu_engine_schedule(&m->engine);
+	npu_core_run(core, 0, &until);
+	cr_assert_eq(npu_core_run(core, 2 * US, &until), NPU_STEP_WAIT);
+	npu_core_fail(core, NPU_REASON_MEMORY_LOST, 0x1234);
+	npu_core_fail(core, NPU_REASON_RAISED, 0);
+	cr_assert_eq(npu_core_run(core, 2 * US, &until), NPU_STEP_IDLE, "it is over");
+	npu_core_retire(core);
+	machine_assert_only_failure(m, NPU_REASON_MEMORY_LOST,
+				    NPU_IRQ_CORE | NPU_IRQ_FAULT | NPU_IRQ_DONE, chain_tcbp(&a));
+	cr_assert_eq(m->cause[0].cause.insn, 1);
+	cr_assert_eq(m->cause[0].cause.address, 0x1234);
+	npu_core_fail(core, NPU_REASON_RAISED, 0);
+	npu_core_retire(core);
+	cr_assert_eq(m->n_causes, 1, "there is nothing on it any more");
+	start_and_run(&a);
+	npu_list_abort(&list);
+	npu_core_fail(core, NPU_REASON_RAISED, 0);
+	npu_core_retire(core);
+	cr_assert_eq(m->n_causes, 1, "nobody wants to hear of what was aborted");
+	cr_assert(npu_list_is_quiet(&list));
+}
+
 static struct chain failing_then_delay(void)
 {
 	struct npu_insn insn = insn_fault(NPU_RAISE_EXCEPTION);
