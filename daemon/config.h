@@ -58,6 +58,7 @@ struct config {
 	struct device_soft_config soft;
 	struct config_limits limits;
 	struct config_watchdog watchdog;
+	unsigned int warm_up_ms; /* longest warm-up run of a model; 0: none */
 	struct config_model_watchdog model_watchdogs[CONFIG_MAX_WATCHDOGS];
 	unsigned int n_model_watchdogs;
 	struct config_quarantine quarantine;

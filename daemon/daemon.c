@@ -146,6 +146,11 @@ static int init_models(struct daemon *daemon)
 	return 0;
 }
 
+static uint64_t ms(unsigned int n)
+{
+	return (uint64_t)n * 1000000u;
+}
+
 static int init_sessions(struct daemon *daemon, const char *reason)
 {
 	struct session_group *group = &daemon->sessions;
@@ -160,6 +165,7 @@ static int init_sessions(struct daemon *daemon, const char *reason)
 	group->models = &daemon->models;
 	group->scheduler = &daemon->scheduler;
 	group->limits = &daemon->config->limits;
+	group->warm_up_ns = ms(daemon->config->warm_up_ms);
 	return 0;
 }
 
@@ -187,11 +193,6 @@ static int step(const char *what, int r)
 	if (r < 0)
 		log_error("cannot start %s: %s", what, strerror(-r));
 	return r;
-}
-
-static uint64_t ms(unsigned int n)
-{
-	return (uint64_t)n * 1000000u;
 }
 
 /* What @watchdog leaves out is as for all. */

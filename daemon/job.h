@@ -58,6 +58,7 @@ struct job {
 	uint64_t copied_bytes;
 	enum zy_status verdict;	 /* ZY_OK: none */
 	bool detached;		 /* its owner has been told the verdict */
+	bool is_internal;	 /* nobody's request: not counted */
 	bool suspect;		 /* was on the device when that had to be reset: runs alone */
 	struct zy_complete last; /* CLEARING: the answer to give afterwards */
 	struct work work;	 /* CLEARING */
@@ -73,6 +74,7 @@ struct job_owner {
 	struct list jobs; /* job.owner_link; unanswered, or not released yet */
 	unsigned int n_jobs;
 	uint32_t uid; /* whom strikes count against */
+	bool is_internal; /* the daemon itself: its jobs are not counted */
 	void (*answer)(struct job_owner *owner, const struct zy_complete *answer);
 };
 
@@ -82,5 +84,6 @@ static inline void job_owner_init(struct job_owner *owner,
 	list_init(&owner->jobs);
 	owner->n_jobs = 0;
 	owner->uid = 0;
+	owner->is_internal = false;
 	owner->answer = answer;
 }

@@ -6,6 +6,7 @@
 #include "daemon/config.h"
 #include "daemon/log.h"
 #include "daemon/model.h"
+#include "daemon/warmup.h"
 #include "daemon/request_internal.h"
 #include "loadable/graph.h"
 #include "proto/scope.h"
@@ -15,6 +16,7 @@
 
 struct pending_load {
 	struct pending pending;
+	struct model *model; /* a reference, while it warms up */
 };
 
 static char *hash_text(const struct model *model, char ret[HASH_TEXT])
@@ -137,11 +139,31 @@ static bool reserve(struct session *session, uint32_t serial)
 	return false;
 }
 
-static void on_loaded(void *arg, struct model *model, bool shared, int error, const char *text)
+/* The model is there and warm. */
+static void on_warm(void *arg)
 {
 	zy_auto(zy_free) struct pending_load *load = arg;
 	struct session *session = pending_end(&load->pending);
 
+	if (session)
+		give_model(session, load->pending.serial, load->model, false);
+	else
+		model_unref(load->model);
+}
+
+static void on_loaded(void *arg, struct model *model, bool shared, int error, const char *text)
+{
+	zy_auto(zy_free) struct pending_load *load = arg;
+	struct session_group *group = load->pending.group;
+	struct session *session;
+
+	load->model = model;
+	if (model && !shared && group->warm_up_ns &&
+	    warmup_start(group->scheduler, model, group->warm_up_ns, on_warm, load) == 0) {
+		zy_take(load);
+		return;
+	}
+	session = pending_end(&load->pending);
 	if (!session) {
 		model_unref(model);
 		return;

@@ -78,6 +78,9 @@ static void fill_in(const struct job *job, struct zy_complete *answer)
 
 static void count_answer(struct scheduler *sched, const struct job *job, int32_t status)
 {
+	if (job->is_internal)
+		return;
+	job->binding->model->n_requests++;
 	sched->counters.answered++;
 	sched->counters.succeeded += status == ZY_OK;
 	sched->counters.faulted += status == ZY_DEVICE_FAULT;
@@ -95,7 +98,6 @@ static void job_finish(struct scheduler *sched, struct job *job, struct zy_compl
 	count_answer(sched, job, answer->status);
 	rescue_clear(sched, job);
 	job_leave_owner(job);
-	job->binding->model->n_requests++;
 	binding_unref(job->binding);
 	list_append(&sched->pool, &job->link);
 	if (owner)
@@ -494,12 +496,13 @@ int scheduler_submit(struct scheduler *sched, struct job_owner *owner, struct bi
 	list_append(&owner->jobs, &job->owner_link);
 	owner->n_jobs++;
 	job->uid = owner->uid;
+	job->is_internal = owner->is_internal;
 	job->cookie = entry->cookie;
 	job->binding = binding_ref(binding);
 	job->job_class = (enum zy_class)entry->class;
 	job->core_mask = mask;
 	job->accepted_ns = loop_now();
-	sched->counters.accepted++;
+	sched->counters.accepted += !job->is_internal;
 	if (entry->timeout_ns) {
 		if (__builtin_add_overflow(job->accepted_ns, entry->timeout_ns, &job->timeout_at_ns))
 			job->timeout_at_ns = UINT64_MAX;

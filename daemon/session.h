@@ -55,6 +55,7 @@ struct session_group {
 	struct model_registry *models;
 	struct scheduler *scheduler;
 	const struct config_limits *limits;
+	uint64_t warm_up_ns; /* how long a warm-up run may take; 0: there are none */
 
 	struct list sessions; /* session.link */
 	unsigned int n_sessions;

@@ -6,6 +6,8 @@ plan 7
 
 "$B/zhouyi-cc" --test-program copy --size 1024 -o "$dir/copy.elf" || exit 1
 start_daemon
+# Kept, so that it is there, and has had its warm-up run, before we count.
+$cli load "$dir/copy.elf" --name copy >/dev/null || exit 1
 # One init TCB, two SegMMU TCBs for three cores, four tasks.
 chain=7
 before=$(device_counter tcbs)
