@@ -14,7 +14,7 @@
 #define QUARANTINE_MAX 128u
 
 struct quarantine_limits {
-	unsigned int strikes; /* that are tolerated before the first quarantine; 0: no quarantine */
+	unsigned int strikes; /* the first quarantine follows this one; 0: no quarantine */
 	uint64_t first_ns;    /* length of the first one */
 	uint64_t longest_ns;
 	uint64_t fade_ns; /* a strike is forgotten after so long without another */

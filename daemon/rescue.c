@@ -165,7 +165,8 @@ static void blame(struct scheduler *sched, struct job *job, uint64_t now)
 static void begin(struct scheduler *sched, struct job *job, uint64_t now)
 {
 	if (job->verdict == ZY_OK) {
-		blame(sched, job, now);
+		if (!job->is_internal)
+			blame(sched, job, now);
 		job->verdict = ZY_DEVICE_TIMEOUT;
 	}
 	job->due_ns = NEVER;
@@ -286,15 +287,20 @@ bool rescue_may_start(const struct scheduler *sched)
 	return sched->recovery.step == RECOVERY_IDLE && !(sched->n_suspects && sched->n_running);
 }
 
+void rescue_vanished(struct scheduler *sched)
+{
+	if (sched->recovery.step == RECOVERY_REOPEN || sched->recovery.step == RECOVERY_GONE)
+		return;
+	log_error("the device has vanished");
+	carry_out(sched, recovery_vanished(&sched->recovery, loop_now()));
+}
+
 void rescue_event(struct scheduler *sched, const struct job *job, bool lost)
 {
 	if (job == sched->guilty)
 		sched->guilty = NULL;
-	if (lost && (sched->recovery.step != RECOVERY_REOPEN && sched->recovery.step != RECOVERY_GONE)) {
-		log_error("the device has vanished");
-		carry_out(sched, recovery_vanished(&sched->recovery, loop_now()));
-		return;
-	}
+	if (lost)
+		rescue_vanished(sched);
 	if (sched->recovery.step == RECOVERY_IDLE)
 		return;
 	check_settled(sched);

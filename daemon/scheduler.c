@@ -285,8 +285,16 @@ static bool job_can_start(const struct job *job, void *arg)
 	return false;
 }
 
-static void fail_later(struct scheduler *sched, struct job *job)
+/* The device did not take it, and it is in no list. */
+static void start_failed(struct scheduler *sched, struct job *job, int r)
 {
+	job->started_ns = 0;
+	if (r == -ENODEV) {
+		job->state = JOB_QUEUED;
+		queue_push_again(&sched->queue, job);
+		rescue_vanished(sched);
+		return;
+	}
 	/* Never answer from inside scheduler_submit(): the owner may be in the middle of something. */
 	job->state = JOB_FAILED;
 	list_append(&sched->failed, &job->link);
@@ -301,6 +309,7 @@ void scheduler_kick(struct scheduler *sched)
 		.depth = CORE_DEPTH,
 		.can_start = job_can_start,
 	};
+	int r;
 
 	/* Giving a slot back while starting a job ends up here again. */
 	if (sched->kicking)
@@ -311,8 +320,9 @@ void scheduler_kick(struct scheduler *sched)
 
 		if (!next.job)
 			break;
-		if (job_start(sched, next.job, next.core) < 0)
-			fail_later(sched, next.job);
+		r = job_start(sched, next.job, next.core);
+		if (r < 0)
+			start_failed(sched, next.job, r);
 	}
 	sched->kicking = false;
 }
@@ -335,7 +345,7 @@ static void on_failed(void *arg)
 
 	while ((job = list_first(&sched->failed, struct job, link))) {
 		list_remove(&job->link);
-		scheduler_answer_status(sched, job, ZY_DEVICE_GONE);
+		scheduler_answer_status(sched, job, ZY_INTERNAL);
 	}
 	scheduler_check_drained(sched);
 }

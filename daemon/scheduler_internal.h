@@ -45,6 +45,9 @@ void rescue_stop(struct scheduler *sched, struct job *job, enum zy_status verdic
 /* A job's event has come, and the job is off the device. */
 void rescue_event(struct scheduler *sched, const struct job *job, bool lost);
 
+/* The device says that it is not there. */
+void rescue_vanished(struct scheduler *sched);
+
 /* A job that nobody blames was taken off the device: it is a suspect if somebody else is blamed. */
 void rescue_mark(struct scheduler *sched, struct job *job);
 /* It has been answered. */

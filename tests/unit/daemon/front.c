@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/device.h"
+#include "daemon/fault.h"
 #include "daemon/loop.h"
 #include "daemon/worker.h"
 #include "tests/unit/loadable/elf_builder.h"
@@ -48,9 +49,17 @@ static void on_slot_ready(void *arg)
 
 void front_init(struct front *front)
 {
+	front_init_faulty(front, "");
+}
+
+void front_init_faulty(struct front *front, const char *script)
+{
 	struct device_soft_config soft = {1, 1, 3, 4, 64 << 20, NULL};
+	struct loadable_error error;
 
 	*front = (struct front){.n_fds = count_fds()};
+	must(fault_script_parse(&front->faults, script, &error) == 0);
+	soft.faults = front->faults;
 	config_init(&front->config);
 	must(loop_create(&front->loop) == 0);
 	must(worker_create(&front->worker, front->loop) == 0);
@@ -129,6 +138,7 @@ void front_finish(struct front *front)
 	model_registry_finish(&front->models);
 	must(device_memory_used(front->device) == 0);
 	device_close(front->device);
+	fault_script_destroy(front->faults);
 	loop_destroy(front->loop);
 	must(count_fds() == front->n_fds);
 }

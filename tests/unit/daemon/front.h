@@ -20,6 +20,8 @@
 #include "proto/packet.h"
 #include "proto/zhouyi.pb-c.h"
 
+struct fault_script;
+
 struct front {
 	struct config config;
 	struct loop *loop;
@@ -28,10 +30,13 @@ struct front {
 	struct model_registry models;
 	struct scheduler scheduler;
 	struct session_group group;
+	struct fault_script *faults;
 	unsigned int n_fds; /* before anything was made */
 };
 
 void front_init(struct front *front);
+/* The same with a device on which things go wrong: a fault script. */
+void front_init_faulty(struct front *front, const char *script);
 void front_finish(struct front *front);
 
 /* Run the daemon until it has nothing to do at the moment, the worker included. */

@@ -97,3 +97,17 @@ Test(queue, a_removed_job_is_never_served)
 	cr_assert_eq(next(), &jobs[2]);
 	cr_assert_eq(queue.n_jobs, 1);
 }
+
+Test(queue, a_job_that_comes_back_stands_where_it_stood)
+{
+	for (size_t i = 0; i < 3; i++)
+		cr_assert_eq(next(), &jobs[i]);
+	for (size_t i = 0; i < 3; i++)
+		load[i] = 0;
+	queue_push_again(&queue, &jobs[1]);
+	queue_push_again(&queue, &jobs[0]);
+	queue_push_again(&queue, &jobs[2]);
+	for (size_t i = 0; i < 4; i++)
+		cr_assert_eq(next(), &jobs[i]);
+	cr_assert_eq(queue.n_jobs, 0);
+}
