@@ -4,7 +4,9 @@
  * in the middle.
  *
  * usage: rough steps                           the steps of the protocol, in order
- *        rough vanish SOCKET MODEL STEP        do everything up to STEP, then die
+ *        rough end SOCKET MODEL STEP WAY       do everything up to STEP, then end: killed,
+ *                                              stopped for a while and then killed, or shut
+ *                                              (the connection is, the process lives on)
  *        rough garbage SOCKET SEED COUNT       COUNT connections that send rubbish
  *        rough half SOCKET                     messages cut short, at every length
  *        rough turn SOCKET                     messages out of turn, with wrong descriptors
@@ -17,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,192 +27,16 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "proto/entry.h"
-#include "proto/packet.h"
-#include "proto/zhouyi.pb-c.h"
-
-struct peer {
-	int socket;
-	uint32_t serial;
-	uint32_t model, buffer, binding;
-	uint64_t size; /* of the model's tensors */
-};
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "rough: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static int dial(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		fail("connect");
-	return fd;
-}
-
-static void ask(struct peer *peer, Zy__Request *request, const int *fds, size_t n_fds)
-{
-	uint8_t packet[ZY_PACKET_MAX];
-	ssize_t n;
-
-	request->serial = ++peer->serial;
-	n = zy_packet_pack(packet, sizeof(packet), &request->base);
-	if (n < 0 || zy_packet_send(peer->socket, packet, (size_t)n, fds, n_fds) < 0)
-		fail("send");
-}
-
-/* The next control response; completions that come before it are passed over. */
-static Zy__Response *response(struct peer *peer)
-{
-	uint8_t packet[ZY_PACKET_MAX];
-	struct zy_fds fds = {.n = 0};
-	const uint8_t *message;
-	Zy__Response *reply;
-	size_t size;
-	ssize_t n;
-
-	do {
-		n = zy_packet_receive_wait(peer->socket, packet, sizeof(packet), &fds);
-		if (n <= 0)
-			return NULL;
-		zy_fds_close(&fds);
-	} while (zy_packet_type(packet, (size_t)n) == ZY_PACKET_COMPLETE);
-	message = zy_packet_message(packet, (size_t)n, &size);
-	reply = message ? zy__response__unpack(NULL, size, message) : NULL;
-	if (!reply)
-		fail("the daemon sent something strange");
-	return reply;
-}
-
-static void expect_ok(struct peer *peer, Zy__Response **ret)
-{
-	*ret = response(peer);
-	if (!*ret || (*ret)->status) {
-		fprintf(stderr, "rough: refused: %s\n", *ret ? (*ret)->detail : "disconnected");
-		exit(1);
-	}
-}
-
-static void send_hello(struct peer *peer)
-{
-	Zy__Hello hello = ZY__HELLO__INIT;
-	Zy__Request request = ZY__REQUEST__INIT;
-
-	hello.min_version = hello.max_version = ZY_PROTOCOL_VERSION;
-	hello.name = "rough";
-	request.body_case = ZY__REQUEST__BODY_HELLO;
-	request.hello = &hello;
-	ask(peer, &request, NULL, 0);
-}
-
-static void await_reply(struct peer *peer)
-{
-	Zy__Response *reply;
-
-	expect_ok(peer, &reply);
-	zy__response__free_unpacked(reply, NULL);
-}
-
-static int image_memfd(const char *path)
-{
-	int fd = memfd_create("model", MFD_CLOEXEC);
-	FILE *file = fopen(path, "rb");
-	char chunk[4096];
-	size_t n;
-
-	if (fd < 0 || !file)
-		fail(path);
-	while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0) {
-		if (write(fd, chunk, n) != (ssize_t)n)
-			fail("memfd");
-	}
-	fclose(file);
-	return fd;
-}
+#include "tests/e2e/peer.h"
 
 static const char *model_path;
 
-static void send_load(struct peer *peer)
+static struct peer visitor(const char *socket)
 {
-	Zy__LoadModel load = ZY__LOAD_MODEL__INIT;
-	Zy__Request request = ZY__REQUEST__INIT;
-	int fd = image_memfd(model_path);
-
-	load.name = "rough";
-	request.body_case = ZY__REQUEST__BODY_LOAD_MODEL;
-	request.load_model = &load;
-	ask(peer, &request, &fd, 1);
-	close(fd);
-}
-
-static void await_model(struct peer *peer)
-{
-	Zy__Response *reply;
-
-	expect_ok(peer, &reply);
-	peer->model = reply->model->model;
-	peer->size = reply->model->tensors[0]->size;
-	zy__response__free_unpacked(reply, NULL);
-}
-
-static void send_buffer(struct peer *peer)
-{
-	Zy__CreateBuffer create = ZY__CREATE_BUFFER__INIT;
-	Zy__Request request = ZY__REQUEST__INIT;
-
-	create.size = 2 * peer->size;
-	request.body_case = ZY__REQUEST__BODY_CREATE_BUFFER;
-	request.create_buffer = &create;
-	ask(peer, &request, NULL, 0);
-}
-
-static void await_buffer(struct peer *peer)
-{
-	Zy__Response *reply;
-
-	expect_ok(peer, &reply);
-	peer->buffer = reply->buffer->buffer;
-	zy__response__free_unpacked(reply, NULL);
-}
-
-static void send_binding_of(struct peer *peer, uint32_t model, uint32_t buffer)
-{
-	Zy__TensorRange in = ZY__TENSOR_RANGE__INIT, out = ZY__TENSOR_RANGE__INIT;
-	Zy__TensorRange *ranges[] = {&in, &out};
-	Zy__CreateBinding create = ZY__CREATE_BINDING__INIT;
-	Zy__Request request = ZY__REQUEST__INIT;
-
-	in.kind = ZY__TENSOR_KIND__INPUT;
-	out.kind = ZY__TENSOR_KIND__OUTPUT;
-	in.buffer = out.buffer = buffer;
-	in.size = out.size = out.offset = peer->size;
-	create.model = model;
-	create.ranges = ranges;
-	create.n_ranges = 2;
-	request.body_case = ZY__REQUEST__BODY_CREATE_BINDING;
-	request.create_binding = &create;
-	ask(peer, &request, NULL, 0);
-}
-
-static void send_binding(struct peer *peer)
-{
-	send_binding_of(peer, peer->model, peer->buffer);
-}
-
-static void await_binding(struct peer *peer)
-{
-	Zy__Response *reply;
-
-	expect_ok(peer, &reply);
-	peer->binding = reply->binding->binding;
-	zy__response__free_unpacked(reply, NULL);
+	return (struct peer){.socket = peer_dial(socket), .name = "rough", .image = model_path};
 }
 
 static void send_submits(struct peer *peer)
@@ -219,7 +46,7 @@ static void send_submits(struct peer *peer)
 
 	for (submit.cookie = 0; submit.cookie < 16; submit.cookie++) {
 		if (zy_packet_send(peer->socket, &submit, sizeof(submit), NULL, 0) < 0)
-			fail("submit");
+			peer_fail("submit");
 	}
 }
 
@@ -230,7 +57,7 @@ static void await_one(struct peer *peer)
 
 	if (zy_packet_receive_wait(peer->socket, &complete, sizeof(complete), &fds) !=
 	    sizeof(complete))
-		fail("completion");
+		peer_fail("completion");
 	zy_fds_close(&fds);
 }
 
@@ -242,7 +69,7 @@ static void send_cancel(struct peer *peer)
 	cancel.cookie = 9;
 	request.body_case = ZY__REQUEST__BODY_CANCEL;
 	request.cancel = &cancel;
-	ask(peer, &request, NULL, 0);
+	peer_ask(peer, &request, NULL, 0);
 }
 
 static void send_destroys(struct peer *peer)
@@ -254,11 +81,11 @@ static void send_destroys(struct peer *peer)
 	binding.binding = peer->binding;
 	request.body_case = ZY__REQUEST__BODY_DESTROY_BINDING;
 	request.destroy_binding = &binding;
-	ask(peer, &request, NULL, 0);
+	peer_ask(peer, &request, NULL, 0);
 	buffer.buffer = peer->buffer;
 	request.body_case = ZY__REQUEST__BODY_DESTROY_BUFFER;
 	request.destroy_buffer = &buffer;
-	ask(peer, &request, NULL, 0);
+	peer_ask(peer, &request, NULL, 0);
 }
 
 static const struct {
@@ -266,14 +93,14 @@ static const struct {
 	void (*take)(struct peer *peer);
 } steps[] = {
 	{"connected", NULL},
-	{"hello-sent", send_hello},
-	{"welcomed", await_reply},
-	{"load-sent", send_load},
-	{"loaded", await_model},
-	{"buffer-sent", send_buffer},
-	{"buffered", await_buffer},
-	{"binding-sent", send_binding},
-	{"bound", await_binding},
+	{"hello-sent", peer_send_hello},
+	{"welcomed", peer_await_reply},
+	{"load-sent", peer_send_load},
+	{"loaded", peer_await_model},
+	{"buffer-sent", peer_send_buffer},
+	{"buffered", peer_await_buffer},
+	{"binding-sent", peer_send_binding},
+	{"bound", peer_await_binding},
 	{"submitted", send_submits},
 	{"one-answered", await_one},
 	{"cancel-sent", send_cancel},
@@ -292,6 +119,49 @@ static void walk(struct peer *peer, const char *last)
 	}
 	fprintf(stderr, "rough: no step is called '%s'\n", last);
 	exit(2);
+}
+
+static void linger(void)
+{
+	usleep(50000);
+}
+
+/* In a process of its own, which does not come back from its last step. */
+static void take_last_step(const char *path, const char *step, const char *way)
+{
+	struct peer peer = visitor(path);
+
+	walk(&peer, step);
+	if (strcmp(way, "shut") != 0) {
+		raise(strcmp(way, "killed") == 0 ? SIGKILL : SIGSTOP);
+		return;
+	}
+	shutdown(peer.socket, SHUT_RDWR);
+	linger();
+	_exit(0);
+}
+
+static int end(const char *path, const char *step, const char *way)
+{
+	const bool shut = strcmp(way, "shut") == 0, stopped = strcmp(way, "stopped") == 0;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		take_last_step(path, step, way);
+		_exit(1);
+	}
+	if (pid < 0 || waitpid(pid, &status, WUNTRACED) != pid)
+		peer_fail("fork");
+	if (stopped && WIFSTOPPED(status)) {
+		linger();
+		kill(pid, SIGKILL);
+		if (waitpid(pid, &status, 0) != pid)
+			peer_fail("wait");
+	}
+	if (shut)
+		return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? 0 : 1;
 }
 
 /* The daemon ends the connection within five seconds. */
@@ -313,7 +183,7 @@ static int garbage(const char *path, unsigned int seed, int count)
 	uint8_t packet[512];
 
 	for (int i = 0; i < count; i++) {
-		struct peer peer = {.socket = dial(path)};
+		struct peer peer = visitor(path);
 		size_t size = (size_t)rand_r(&seed) % sizeof(packet) + 1;
 		uint32_t type = types[i % 4];
 
@@ -348,7 +218,7 @@ static int half(const char *path)
 	request.hello = &hello;
 	size = zy_packet_pack(packet, sizeof(packet), &request.base);
 	for (ssize_t n = 1; n < size; n++) {
-		int socket = dial(path);
+		int socket = peer_dial(path);
 
 		send(socket, packet, (size_t)n, MSG_NOSIGNAL);
 		if (!is_cut_off(socket)) {
@@ -365,31 +235,31 @@ static int turn(const char *path)
 	struct zy_submit submit = {.type = ZY_PACKET_SUBMIT, .class = ZY_CLASS_INTERACTIVE};
 	Zy__GetStatus status = ZY__GET_STATUS__INIT;
 	Zy__Request request = ZY__REQUEST__INIT;
-	struct peer peer = {.socket = dial(path)};
+	struct peer peer = visitor(path);
 
 	/* A request, or a submission, before hello. */
 	request.body_case = ZY__REQUEST__BODY_GET_STATUS;
 	request.get_status = &status;
-	ask(&peer, &request, NULL, 0);
+	peer_ask(&peer, &request, NULL, 0);
 	if (!is_cut_off(peer.socket))
 		return 1;
-	peer.socket = dial(path);
+	peer.socket = peer_dial(path);
 	zy_packet_send(peer.socket, &submit, sizeof(submit), NULL, 0);
 	if (!is_cut_off(peer.socket))
 		return 1;
 	/* Hello twice. */
-	peer.socket = dial(path);
+	peer.socket = peer_dial(path);
 	walk(&peer, "welcomed");
-	send_hello(&peer);
+	peer_send_hello(&peer);
 	if (!is_cut_off(peer.socket))
 		return 1;
 	/* A descriptor nobody asked for; a load without one; reserved fields. */
-	peer.socket = dial(path);
+	peer.socket = peer_dial(path);
 	walk(&peer, "welcomed");
-	ask(&peer, &request, &(int){0}, 1);
+	peer_ask(&peer, &request, &(int){0}, 1);
 	if (!is_cut_off(peer.socket))
 		return 1;
-	peer.socket = dial(path);
+	peer.socket = peer_dial(path);
 	walk(&peer, "welcomed");
 	submit.reserved[9] = 1;
 	zy_packet_send(peer.socket, &submit, sizeof(submit), NULL, 0);
@@ -398,7 +268,7 @@ static int turn(const char *path)
 
 static int foreign(const char *path)
 {
-	struct peer owner = {.socket = dial(path)}, thief = {.socket = dial(path)};
+	struct peer owner = visitor(path), thief = visitor(path);
 	struct zy_submit submit = {.type = ZY_PACKET_SUBMIT, .class = ZY_CLASS_INTERACTIVE};
 	struct zy_complete complete;
 	struct zy_fds fds = {.n = 0};
@@ -407,8 +277,8 @@ static int foreign(const char *path)
 	walk(&owner, "bound");
 	walk(&thief, "welcomed");
 	thief.size = owner.size;
-	send_binding_of(&thief, owner.model, owner.buffer);
-	reply = response(&thief);
+	peer_send_binding_of(&thief, owner.model, owner.buffer);
+	reply = peer_response(&thief);
 	if (!reply || reply->status != ZY_NOT_FOUND)
 		return 1;
 	submit.binding = owner.binding;
@@ -423,7 +293,7 @@ static int foreign(const char *path)
 
 static int stuff(const char *path)
 {
-	struct peer peer = {.socket = dial(path)};
+	struct peer peer = visitor(path);
 	struct zy_submit submit = {.type = ZY_PACKET_SUBMIT, .class = ZY_CLASS_INTERACTIVE};
 
 	walk(&peer, "bound");
@@ -452,12 +322,8 @@ int main(int argc, char **argv)
 			puts(steps[i].name);
 		return 0;
 	}
-	if (strcmp(what, "vanish") == 0 && argc == 5) {
-		struct peer peer = {.socket = dial(argv[2])};
-
-		walk(&peer, argv[4]);
-		_exit(0);
-	}
+	if (strcmp(what, "end") == 0 && argc == 6)
+		return end(argv[2], argv[4], argv[5]);
 	if (strcmp(what, "garbage") == 0 && argc == 5)
 		return garbage(argv[2], (unsigned int)atoi(argv[3]), atoi(argv[4]));
 	if (strcmp(what, "half") == 0 && argc == 3)
@@ -468,6 +334,6 @@ int main(int argc, char **argv)
 		return foreign(argv[2]);
 	if (strcmp(what, "stuff") == 0 && argc == 4)
 		return stuff(argv[2]);
-	fprintf(stderr, "usage: %s steps|vanish|garbage|half|turn|foreign|stuff …\n", argv[0]);
+	fprintf(stderr, "usage: %s steps|end|garbage|half|turn|foreign|stuff …\n", argv[0]);
 	return 2;
 }
