@@ -40,7 +40,7 @@ all_is_back()
 # Others work all the while: rounds of requests whose answers are compared, byte by byte.
 others_begin()
 {
-	rm -f "$dir/enough"
+	rm -f "$dir/enough" "$dir/rounds"
 	(
 		rounds=0
 		while [ ! -e "$dir/enough" ]; do
