@@ -132,6 +132,8 @@ static int fake_reset(struct device *device)
 	return 0;
 }
 
+static int fake_reopen(struct device *device);
+
 static size_t fake_collect(struct device *device, struct device_event *ret, size_t max)
 {
 	size_t n = fake.n_events < max ? fake.n_events : max;
@@ -172,6 +174,7 @@ static const struct device_ops fake_ops = {
 	.abort = fake_abort,
 	.soft_reset = fake_reset,
 	.reset = fake_reset,
+	.reopen = fake_reopen,
 	.collect = fake_collect,
 	.counters = fake_counters,
 	.memory_used = fake_memory_used,
@@ -193,6 +196,14 @@ static bool fake_end(unsigned int i, enum device_result result)
 	job->job = NULL;
 	expect(write(fake.device.fd, &(uint64_t){1}, sizeof(uint64_t)) > 0);
 	return true;
+}
+
+static int fake_reopen(struct device *device)
+{
+	(void)device;
+	for (unsigned int i = 0; i < FAKE_DEPTH; i++)
+		fake_end(i, DEVICE_LOST);
+	return 0;
 }
 
 static void fake_init(void)
