@@ -36,9 +36,10 @@ struct recovery_times {
 	uint64_t gone_retry_ns; /* between two looks whether a device that was gone is back */
 };
 
+/* In all less than a second, should every rung have to be waited for. */
 #define RECOVERY_TIMES_DEFAULT                                                                   \
 	((struct recovery_times){.abort_ns = 100000000, .soft_reset_ns = 100000000,              \
-				 .reset_ns = 200000000, .reopen_ns = 200000000,                  \
+				 .reset_ns = 100000000, .reopen_ns = 100000000,                  \
 				 .reopen_retry_ns = 50000000, .reopen_tries = 10,                \
 				 .gone_retry_ns = 250000000})
 

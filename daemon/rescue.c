@@ -115,8 +115,11 @@ static void settled(struct scheduler *sched)
 		sched->counters.recovery_max_ns = took;
 	sched->blames = false;
 	if (step != RECOVERY_ABORT)
-		log_info("the device works again after %s, %.1f ms; %u requests run again, one at a time",
-			 recovery_step_name(step), MS(took), sched->n_suspects);
+		log_info("the device works again after %s, %.1f ms; %" PRIu64 " requests run again%s",
+			 recovery_step_name(step), MS(took),
+			 sched->counters.resubmitted - sched->resubmitted_before,
+			 sched->n_suspects ? ", one at a time" : "");
+	sched->resubmitted_before = sched->counters.resubmitted;
 }
 
 /* What the present step promised may have happened. */

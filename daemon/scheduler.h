@@ -96,6 +96,7 @@ struct scheduler {
 	struct job *guilty;	     /* whose event an abort waits for; NULL: it came */
 	bool blames;		     /* this recovery began with a job, so those around it are suspects */
 	unsigned int n_suspects;
+	uint64_t resubmitted_before; /* the latest recovery was over */
 };
 
 /* Patience is the default; change sched->patience before the first job. */
