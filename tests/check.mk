@@ -33,7 +33,7 @@ fuzzers: $(fuzzers)
 # What happens to requests when the device fails, two hundred times each; WRITE=1 keeps the table.
 reliability: all $(helpers)	; @B=$(B) tests/reliability/run $(if $(WRITE),--write)
 # The tests of recovery notice when it is broken.
-check-mutants:		; @scripts/setup check && B=$(B)-asan tests/reliability/check-mutants
+check-mutants:		; @scripts/setup mutants && B=$(B)-asan tests/reliability/check-mutants
 # Exactly one answer, whatever happens: every interleaving of a model of it.
 check-model:		; @scripts/setup model && B=$(B)/model tests/model/run
 check-fuzz: fuzz	; @B=$(B)-fuzz tests/fuzz/run $(FUZZ_SECONDS)
