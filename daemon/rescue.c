@@ -211,7 +211,7 @@ static void expire_timeouts(struct scheduler *sched, uint64_t now)
 		if (job->timeout_at_ns > now)
 			continue;
 		list_remove(&job->timed_link);
-		sched->counters.timed_out++;
+		sched->counters.timed_out += !job->is_internal;
 		if (job->state == JOB_QUEUED) {
 			scheduler_drop(sched, job, ZY_TIMEOUT);
 		} else if (job->state == JOB_RUNNING && job->verdict == ZY_OK) {
