@@ -35,7 +35,7 @@ reliability: all $(helpers)	; @B=$(B) tests/reliability/run $(if $(WRITE),--writ
 # The tests of recovery notice when it is broken.
 check-mutants:		; @scripts/setup mutants && B=$(B)-asan tests/reliability/check-mutants
 # Exactly one answer, whatever happens: every interleaving of a model of it.
-check-model:		; @scripts/setup model && B=$(B)/model tests/model/run
+check-model:		; @scripts/setup model && B=$(B) tests/model/run
 check-fuzz: fuzz	; @B=$(B)-fuzz tests/fuzz/run $(FUZZ_SECONDS)
 coverage:		; @scripts/setup coverage && $(MAKE) --no-print-directory B=$(B)-cov COV=1 CFLAGS='-Og -g' check-run && gcovr --object-directory $(B)-cov
 .PHONY: demo check demo-run check-run check-asan check-tsan check-e2e bench fuzz fuzzers check-fuzz check-model check-mutants reliability coverage
