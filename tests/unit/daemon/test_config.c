@@ -216,6 +216,15 @@ static void expect_same(const struct config *a, const struct config *b)
 	cr_expect_eq(a->limits.models_per_session, b->limits.models_per_session);
 	cr_expect_eq(a->limits.models, b->limits.models);
 	cr_expect_eq(a->limits.image_bytes, b->limits.image_bytes);
+	cr_expect_eq(a->watchdog.factor, b->watchdog.factor);
+	cr_expect_eq(a->watchdog.floor_ms, b->watchdog.floor_ms);
+	cr_expect_eq(a->watchdog.ceiling_ms, b->watchdog.ceiling_ms);
+	cr_expect_eq(a->warm_up_ms, b->warm_up_ms);
+	cr_expect_eq(a->n_model_watchdogs, b->n_model_watchdogs);
+	cr_expect_eq(a->quarantine.strikes, b->quarantine.strikes);
+	cr_expect_eq(a->quarantine.first_ms, b->quarantine.first_ms);
+	cr_expect_eq(a->quarantine.longest_ms, b->quarantine.longest_ms);
+	cr_expect_eq(a->quarantine.fade_ms, b->quarantine.fade_ms);
 }
 
 /* Starting from nothing, so that it mentions every key, too. */
@@ -227,4 +236,36 @@ Test(config, the_example_says_the_defaults)
 	memset(&config, 0, sizeof(config));
 	cr_assert_eq(config_load(&config, "configs/zhouyid.json", &error), 0, "%s", error.text);
 	expect_same(&config, &defaults);
+}
+
+Test(config, models_may_have_watchdogs_of_their_own)
+{
+	cr_assert_eq(load("{\"watchdog\": {\"factor\": 4, \"floor_ms\": 20, \"ceiling_ms\": 3000,"
+			  "\"warm_up_ms\": 0, \"models\": {\"#\": 1,"
+			  "\"slow\": {\"ceiling_ms\": 60000, \"#why\": \"large\"}, \"fast\": {}}},"
+			  "\"quarantine\": {\"strikes\": 0, \"first_ms\": 7}}"),
+		     0, "%s", error.text);
+	cr_expect_eq(config.watchdog.factor, 4);
+	cr_expect_eq(config.watchdog.floor_ms, 20);
+	cr_expect_eq(config.watchdog.ceiling_ms, 3000);
+	cr_expect_eq(config.warm_up_ms, 0);
+	cr_expect_eq(config.quarantine.strikes, 0);
+	cr_expect_eq(config.quarantine.first_ms, 7);
+	cr_assert_eq(config.n_model_watchdogs, 2);
+	cr_expect_str_eq(config.model_watchdogs[0].model, "slow");
+	cr_expect_eq(config.model_watchdogs[0].watchdog.ceiling_ms, 60000);
+	cr_expect_eq(config.model_watchdogs[0].watchdog.floor_ms, 0, "as for all");
+	cr_expect_str_eq(config.model_watchdogs[1].model, "fast");
+}
+
+Test(config, watchdogs_that_make_no_sense_are_refused)
+{
+	refuses("{\"watchdog\": {\"factor\": 1}}", "watchdog.factor", "2 to 1000");
+	refuses("{\"watchdog\": {\"models\": []}}", "watchdog.models", "object");
+	refuses("{\"watchdog\": {\"models\": {\"m\": 5}}}", "watchdog.models", "'m'");
+	refuses("{\"watchdog\": {\"models\": {\"m\": {\"flor_ms\": 5}}}}", "watchdog.models",
+		"flor_ms");
+	refuses("{\"watchdog\": {\"models\": {\"m\": {\"floor_ms\": 0}}}}", "watchdog.models",
+		"floor_ms must be");
+	refuses("{\"quarantine\": {\"strikes\": -1}}", "quarantine.strikes", "integer");
 }

@@ -274,6 +274,53 @@ Test(scheduler, slow_is_not_hanging_once_that_is_known)
 	end();
 }
 
+Test(scheduler, a_model_may_have_limits_of_its_own)
+{
+	const struct scheduler_model_limits patient = {
+		.model = "copy",
+		.limits = {.factor = 10, .floor_ns = 150 * MS, .ceiling_ns = 150 * MS},
+	};
+
+	begin("job 1 hang", 0);
+	front.scheduler.patience.models = &patient;
+	front.scheduler.patience.n_models = 1;
+	submit(0, 1);
+	collect(1);
+	cr_expect_eq(outcome[0].status, ZY_DEVICE_TIMEOUT);
+	cr_expect_geq(packet.complete.total_ns, 150 * MS);
+	end();
+}
+
+/* Before the client hears of it, and in no count of requests. */
+Test(scheduler, a_model_runs_once_when_it_is_loaded)
+{
+	const struct model *model;
+
+	begin("", 0);
+	front_setup_finish(&setup);
+	front.group.warm_up_ns = 1000 * MS;
+	cr_assert_gt(front_load(&front, client, front_image(128, 0, 0), "warm", false), 0);
+	model = list_entry(front.models.models.prev, struct model, link);
+	cr_expect_str_eq(model->name, "warm");
+	cr_expect_eq(model->estimate.n, 1);
+	cr_expect_eq(model->n_requests, 0);
+	cr_expect_eq(front.scheduler.counters.accepted, 0);
+	cr_expect_eq(front.scheduler.counters.answered, 0);
+	close(client);
+	front_settle(&front);
+	front_finish(&front);
+}
+
+Test(scheduler, a_model_that_hangs_is_still_loaded)
+{
+	begin("", 0);
+	front.group.warm_up_ns = 50 * MS;
+	cr_assert_gt(front_load(&front, client, front_image(128, NPU_OP_HANG, 0), "", false), 0);
+	cr_expect_eq(front.scheduler.n_running, 0);
+	cr_expect_eq(front.scheduler.counters.overrun, 0, "nobody is to blame");
+	end();
+}
+
 Test(scheduler, a_client_that_dies_in_the_middle_of_a_recovery_leaves_nothing)
 {
 	begin("job 2 hang\njob 2 abort-fails\njob 2 soft-reset-fails", 20000);
