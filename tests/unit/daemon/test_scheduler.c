@@ -291,6 +291,14 @@ Test(scheduler, a_model_may_have_limits_of_its_own)
 	end();
 }
 
+static void load(uint16_t opcode, const char *name)
+{
+	int image = front_image(128, opcode, 0);
+
+	cr_assert_gt(front_load(&front, client, image, name, false), 0);
+	close(image);
+}
+
 /* Before the client hears of it, and in no count of requests. */
 Test(scheduler, a_model_runs_once_when_it_is_loaded)
 {
@@ -299,7 +307,7 @@ Test(scheduler, a_model_runs_once_when_it_is_loaded)
 	begin("", 0);
 	front_setup_finish(&setup);
 	front.group.warm_up_ns = 1000 * MS;
-	cr_assert_gt(front_load(&front, client, front_image(128, 0, 0), "warm", false), 0);
+	load(0, "warm");
 	model = list_entry(front.models.models.prev, struct model, link);
 	cr_expect_str_eq(model->name, "warm");
 	cr_expect_eq(model->estimate.n, 1);
@@ -315,7 +323,7 @@ Test(scheduler, a_model_that_hangs_is_still_loaded)
 {
 	begin("", 0);
 	front.group.warm_up_ns = 50 * MS;
-	cr_assert_gt(front_load(&front, client, front_image(128, NPU_OP_HANG, 0), "", false), 0);
+	load(NPU_OP_HANG, "");
 	cr_expect_eq(front.scheduler.n_running, 0);
 	cr_expect_eq(front.scheduler.counters.overrun, 0, "nobody is to blame");
 	end();
