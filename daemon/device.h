@@ -202,7 +202,8 @@ int device_reset(struct device *device);
 
 /*
  * [loop] Close the device and open it again; all jobs' events follow, DEVICE_LOST.
- * Buffers keep their addresses and their content.
+ * Buffers keep their addresses and their content. A failure may come before or
+ * after the device was closed: in the second case the events follow all the same.
  *   -EBUSY   an old owner lingers: try again in a while
  *   -ENODEV  there is no device now: try again in a while
  */
