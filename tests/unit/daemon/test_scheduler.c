@@ -24,12 +24,12 @@ static struct {
 	int32_t status;
 } outcome[MAX_JOBS];
 
-/* Three cores; a job copies, after @delay_us; the watchdog bites after 60 ms. */
+/* Three cores; a job copies, after @delay_us; the watchdog bites after 150 ms. */
 static void begin(const char *script, uint32_t delay_us)
 {
 	front_init_faulty(&front, script);
 	front.scheduler.patience.watchdog =
-		(struct estimate_limits){.factor = 10, .floor_ns = 60 * MS, .ceiling_ns = 60 * MS};
+		(struct estimate_limits){.factor = 10, .floor_ns = 150 * MS, .ceiling_ns = 150 * MS};
 	front.scheduler.patience.recovery.abort_ns = 20 * MS;
 	front.scheduler.patience.recovery.soft_reset_ns = 20 * MS;
 	front.scheduler.patience.recovery.reset_ns = 20 * MS;
@@ -116,10 +116,10 @@ Test(scheduler, a_job_that_hangs_costs_only_its_owner)
 	end();
 }
 
-/* 20 ms each on three cores: when the hang is found, others are on the device. */
+/* 30 ms each on three cores: when the hang is found, others are on the device. */
 static void climb(const char *script, enum recovery_step top)
 {
-	begin(script, 20000);
+	begin(script, 30000);
 	submit(0, 24);
 	collect(24);
 	cr_expect_eq(outcome[1].status, ZY_DEVICE_TIMEOUT);
@@ -278,7 +278,7 @@ Test(scheduler, a_model_may_have_limits_of_its_own)
 {
 	const struct scheduler_model_limits patient = {
 		.model = "copy",
-		.limits = {.factor = 10, .floor_ns = 150 * MS, .ceiling_ns = 150 * MS},
+		.limits = {.factor = 10, .floor_ns = 300 * MS, .ceiling_ns = 300 * MS},
 	};
 
 	begin("job 1 hang", 0);
@@ -287,7 +287,7 @@ Test(scheduler, a_model_may_have_limits_of_its_own)
 	submit(0, 1);
 	collect(1);
 	cr_expect_eq(outcome[0].status, ZY_DEVICE_TIMEOUT);
-	cr_expect_geq(packet.complete.total_ns, 150 * MS);
+	cr_expect_geq(packet.complete.total_ns, 300 * MS);
 	end();
 }
 
@@ -331,9 +331,9 @@ Test(scheduler, a_model_that_hangs_is_still_loaded)
 
 Test(scheduler, a_client_that_dies_in_the_middle_of_a_recovery_leaves_nothing)
 {
-	begin("job 2 hang\njob 2 abort-fails\njob 2 soft-reset-fails", 20000);
-	submit(0, 12);
-	usleep(70000);
+	begin("job 2 hang\njob 2 abort-fails\njob 2 soft-reset-fails", 30000);
+	submit(0, 18);
+	usleep(160000);
 	front_settle(&front);
 	end();
 }
