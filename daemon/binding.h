@@ -33,7 +33,8 @@ struct binding_range {
 struct binding {
 	unsigned int n_refs;
 	struct model *model; /* a reference */
-	struct binding_range *ranges; /* inputs by index, then outputs by index; references on buffers */
+	/* Inputs by index, then outputs by index, with references on their buffers. */
+	struct binding_range *ranges;
 	size_t n_ranges;
 	struct device_range *device_ranges; /* of the tensors used in place; second set of a job */
 	size_t n_device_ranges;

@@ -21,10 +21,11 @@ struct device_buffer;
 
 struct buffer {
 	unsigned int n_refs;
-	size_t size; /* multiple of the page size */
-	int fd;	     /* owned; to be sent to the client */
+	size_t size;		      /* multiple of the page size */
+	int fd;			      /* owned; to be sent to the client */
 	struct device_buffer *memory; /* owned */
-	struct worker *worker; /* borrowed; destroys the buffer if it is large; NULL: whoever unrefs does */
+	struct worker *worker; /* borrowed; destroys the buffer if it is large; NULL: whoever unrefs
+				  does */
 	struct work work;      /* for that */
 };
 

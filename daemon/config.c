@@ -19,12 +19,12 @@
 #define HOUR_MS 3600000u
 
 enum config_type {
-	CONFIG_UINT,   /* unsigned int, from min to max */
-	CONFIG_BYTES,  /* uint64_t, from min to max */
-	CONFIG_PATH,   /* char[max], absolute */
-	CONFIG_MODE,   /* mode_t, an octal string */
-	CONFIG_CHOICE, /* char[max], one of choices */
-	CONFIG_LEVEL,  /* enum log_level */
+	CONFIG_UINT,	  /* unsigned int, from min to max */
+	CONFIG_BYTES,	  /* uint64_t, from min to max */
+	CONFIG_PATH,	  /* char[max], absolute */
+	CONFIG_MODE,	  /* mode_t, an octal string */
+	CONFIG_CHOICE,	  /* char[max], one of choices */
+	CONFIG_LEVEL,	  /* enum log_level */
 	CONFIG_WATCHDOGS, /* an object: for each model's name an object like "watchdog" */
 };
 

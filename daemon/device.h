@@ -51,7 +51,7 @@ struct device_buffer {
 
 /* What the program of a job may do with a range. */
 enum device_access {
-	DEVICE_ACCESS_TCB,   /* the chain: the device reads and updates it */
+	DEVICE_ACCESS_TCB, /* the chain: the device reads and updates it */
 	DEVICE_ACCESS_TEXT,
 	DEVICE_ACCESS_PARAM, /* parameter block */
 	DEVICE_ACCESS_READ,  /* an object that is only read */
@@ -79,9 +79,10 @@ struct device_job {
 	uint64_t last_task;  /* of the last task TCB: its completion is the job's */
 	uint32_t n_tcbs;     /* in all, SegMMU TCBs included */
 	uint32_t n_groups;
-	bool fast;	     /* QoS */
-	uint64_t core_mask;  /* non-zero */
-	/* Sets, so that what belongs to a slot and what belongs to a binding need no copying together. */
+	bool fast;	    /* QoS */
+	uint64_t core_mask; /* non-zero */
+	/* Sets, so that what belongs to a slot and what belongs to a binding need no copying
+	 * together. */
 	struct {
 		const struct device_range *range;
 		size_t n;
@@ -119,7 +120,8 @@ struct device_counter {
 struct device_ops {
 	void (*close)(struct device *device);
 	int (*buffer_create)(struct device *device, size_t size, struct device_buffer **ret);
-	int (*buffer_import)(struct device *device, int fd, size_t size, struct device_buffer **ret);
+	int (*buffer_import)(struct device *device, int fd, size_t size,
+			     struct device_buffer **ret);
 	void (*buffer_destroy)(struct device_buffer *buffer);
 	int (*submit)(struct device *device, const struct device_job *job);
 	int (*abort)(struct device *device, uint64_t cookie);
@@ -135,14 +137,15 @@ struct device_ops {
 struct device {
 	const struct device_ops *ops;
 	struct device_caps caps;
-	int fd; /* becomes readable when events wait; owned by the backend; survives device_reopen() */
+	int fd; /* becomes readable when events wait; owned by the backend; survives device_reopen()
+		 */
 };
 
 /* What the software device is made of. */
 struct device_soft_config {
 	unsigned int partitions, clusters, cores, tecs; /* cores per cluster, tecs per core */
 	uint64_t memory_bytes;
-	struct fault_script *faults; /* borrowed; what goes wrong, for tests (fault.h); NULL: nothing */
+	struct fault_script *faults; /* borrowed; what goes wrong (fault.h); NULL: nothing */
 };
 
 /*
@@ -209,7 +212,8 @@ int device_reset(struct device *device);
  */
 int device_reopen(struct device *device);
 
-/* [loop] Take up to @max events; call until it returns less than @max. Makes device_fd() unreadable when none are left. */
+/* [loop] Take up to @max events; call until it returns less than @max. Makes device_fd() unreadable
+ * when none are left. */
 size_t device_collect(struct device *device, struct device_event *ret, size_t max);
 
 /* [loop] */

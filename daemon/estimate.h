@@ -23,7 +23,7 @@ struct estimate_limits {
 	uint64_t ceiling_ns; /* never more, and what holds while nothing has been learned */
 };
 
-#define ESTIMATE_LIMITS_DEFAULT \
+#define ESTIMATE_LIMITS_DEFAULT                                                                    \
 	((struct estimate_limits){.factor = 10.0, .floor_ns = 500000000, .ceiling_ns = 10000000000})
 
 void estimate_init(struct estimate *estimate);

@@ -41,20 +41,20 @@ struct slot;
 enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_FAILED, JOB_CLEARING };
 
 struct job {
-	struct list link;	/* in the queue, or in its core's list of running jobs */
-	struct list owner_link; /* job_owner.jobs */
+	struct list link;	     /* in the queue, or in its core's list of running jobs */
+	struct list owner_link;	     /* job_owner.jobs */
 	struct scheduler *scheduler; /* borrowed */
-	struct job_owner *owner; /* borrowed; NULL: gone, nobody wants the answer */
+	struct job_owner *owner;     /* borrowed; NULL: gone, nobody wants the answer */
 	enum job_state state;
-	uint64_t id;	 /* the daemon's number for the request */
-	uint64_t cookie; /* the client's */
-	uint32_t uid;	 /* the client's; outlives the owner */
+	uint64_t id;		 /* the daemon's number for the request */
+	uint64_t cookie;	 /* the client's */
+	uint32_t uid;		 /* the client's; outlives the owner */
 	struct binding *binding; /* a reference */
 	enum zy_class job_class;
-	uint64_t core_mask;	 /* effective, never 0 */
+	uint64_t core_mask; /* effective, never 0 */
 	uint64_t accepted_ns, started_ns;
-	uint64_t timeout_at_ns;	 /* 0: none */
-	struct list timed_link;	 /* scheduler.timed, if it has a timeout */
+	uint64_t timeout_at_ns; /* 0: none */
+	struct list timed_link; /* scheduler.timed, if it has a timeout */
 	uint64_t copied_bytes;
 	enum zy_status verdict;	 /* ZY_OK: none */
 	bool detached;		 /* its owner has been told the verdict */
@@ -62,18 +62,18 @@ struct job {
 	bool suspect;		 /* was on the device when that had to be reset: runs alone */
 	struct zy_complete last; /* CLEARING: the answer to give afterwards */
 	struct work work;	 /* CLEARING */
-	unsigned int core;    /* RUNNING: where the scheduler put it */
-	uint32_t device_cookie; /* RUNNING: index into the scheduler's table */
-	struct slot *slot;    /* RUNNING */
-	uint64_t since_ns;    /* RUNNING: when its core got to it; 0: it has not yet */
-	uint64_t due_ns;      /* RUNNING: when something must have happened; UINT64_MAX: no limit yet */
+	unsigned int core;	 /* RUNNING: where the scheduler put it */
+	uint32_t device_cookie;	 /* RUNNING: index into the scheduler's table */
+	struct slot *slot;	 /* RUNNING */
+	uint64_t since_ns;	 /* RUNNING: when its core got to it; 0: it has not yet */
+	uint64_t due_ns; /* RUNNING: when something must have happened; UINT64_MAX: no limit yet */
 };
 
 /* Who submits jobs and gets the answers; embedded in a session. */
 struct job_owner {
 	struct list jobs; /* job.owner_link; unanswered, or not released yet */
 	unsigned int n_jobs;
-	uint32_t uid; /* whom strikes count against */
+	uint32_t uid;	  /* whom strikes count against */
 	bool is_internal; /* the daemon itself: its jobs are not counted */
 	void (*answer)(struct job_owner *owner, const struct zy_complete *answer);
 };

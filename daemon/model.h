@@ -38,7 +38,7 @@ struct model_registry {
 	struct list models;    /* model.link; all that exist, loading ones included */
 	size_t n_models;
 	size_t max_models;
-	size_t max_image;      /* bytes */
+	size_t max_image;	 /* bytes */
 	uint64_t max_slot_bytes; /* device memory one slot may need */
 	/* A slot became free or was made: jobs that waited for one may go on. */
 	void (*slot_ready)(void *arg);
@@ -49,15 +49,16 @@ struct model {
 	struct model_registry *registry; /* borrowed */
 	struct list link;
 	unsigned int n_refs;
-	unsigned int n_users; /* sessions that have it open; for listings */
-	bool kept;	      /* under @name; the registry then holds a reference */
-	char name[MODEL_NAME_MAX]; /* for listings; of the first who loaded it, or of who keeps it */
+	unsigned int n_users;	   /* sessions that have it open; for listings */
+	bool kept;		   /* under @name; the registry then holds a reference */
+	char name[MODEL_NAME_MAX]; /* for listings; of the first who loaded it, or of who keeps it
+				    */
 	uint8_t hash[32];
-	struct graph *graph;	/* owned; NULL while loading */
-	uint64_t device_bytes;	/* text, weights and all slots */
-	uint64_t n_requests;	/* answered */
+	struct graph *graph;	  /* owned; NULL while loading */
+	uint64_t device_bytes;	  /* text, weights and all slots */
+	uint64_t n_requests;	  /* answered */
 	struct estimate estimate; /* of its run time; one kind of core */
-	struct list free_slots; /* slot.link */
+	struct list free_slots;	  /* slot.link */
 	unsigned int n_slots;
 	struct model_memory *memory; /* private to model.c and slot.c */
 };

@@ -20,9 +20,11 @@ struct quarantine_limits {
 	uint64_t fade_ns; /* a strike is forgotten after so long without another */
 };
 
-#define QUARANTINE_LIMITS_DEFAULT                                                          \
-	((struct quarantine_limits){.strikes = 3, .first_ns = 5000000000,                  \
-				    .longest_ns = 600000000000, .fade_ns = 3600000000000})
+#define QUARANTINE_LIMITS_DEFAULT                                                                  \
+	((struct quarantine_limits){.strikes = 3,                                                  \
+				    .first_ns = 5000000000,                                        \
+				    .longest_ns = 600000000000,                                    \
+				    .fade_ns = 3600000000000})
 
 struct quarantine_entry {
 	uint8_t model[32]; /* hash */

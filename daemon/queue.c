@@ -21,7 +21,7 @@ void queue_push_again(struct queue *queue, struct job *job)
 	struct list *before = &queue->jobs;
 	struct job *other;
 
-	list_for_each(other, &queue->jobs, link) {
+	list_for_each (other, &queue->jobs, link) {
 		if (other->id > job->id) {
 			before = &other->link;
 			break;
@@ -71,7 +71,7 @@ struct queue_decision queue_next(struct queue *queue, const struct queue_view *v
 	if (!has_room(view))
 		return decision;
 
-	list_for_each(job, &queue->jobs, link) {
+	list_for_each (job, &queue->jobs, link) {
 		int core = pick_core(job, view);
 
 		if (core < 0 || (view->can_start && !view->can_start(job, view->arg)))

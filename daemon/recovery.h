@@ -22,12 +22,13 @@ enum recovery_step {
 	RECOVERY_SOFT_RESET,
 	RECOVERY_RESET,
 	RECOVERY_REOPEN,
-	RECOVERY_GONE, /* nothing helped: the device is gone; begin again with reopening when told to */
+	RECOVERY_GONE, /* nothing helped: the device is gone; begin again with reopening when told
+			  to */
 	RECOVERY_STEP_MAX_
 };
 
 struct recovery_times {
-	uint64_t abort_ns;	/* how long each rung may take to keep its promise */
+	uint64_t abort_ns; /* how long each rung may take to keep its promise */
 	uint64_t soft_reset_ns;
 	uint64_t reset_ns;
 	uint64_t reopen_ns;
@@ -37,26 +38,30 @@ struct recovery_times {
 };
 
 /* In all less than a second, should every rung have to be waited for. */
-#define RECOVERY_TIMES_DEFAULT                                                                   \
-	((struct recovery_times){.abort_ns = 100000000, .soft_reset_ns = 100000000,              \
-				 .reset_ns = 100000000, .reopen_ns = 100000000,                  \
-				 .reopen_retry_ns = 50000000, .reopen_tries = 10,                \
+#define RECOVERY_TIMES_DEFAULT                                                                     \
+	((struct recovery_times){.abort_ns = 100000000,                                            \
+				 .soft_reset_ns = 100000000,                                       \
+				 .reset_ns = 100000000,                                            \
+				 .reopen_ns = 100000000,                                           \
+				 .reopen_retry_ns = 50000000,                                      \
+				 .reopen_tries = 10,                                               \
 				 .gone_retry_ns = 250000000})
 
 struct recovery {
 	const struct recovery_times *times; /* borrowed */
 	enum recovery_step step;
-	bool waiting;	    /* the step was carried out; its promise is awaited */
-	uint64_t due_ns;    /* when to act on our own; UINT64_MAX: never */
-	uint64_t began_ns;  /* this recovery */
+	bool waiting;	     /* the step was carried out; its promise is awaited */
+	uint64_t due_ns;     /* when to act on our own; UINT64_MAX: never */
+	uint64_t began_ns;   /* this recovery */
 	uint64_t stepped_ns; /* this step */
-	unsigned int tries; /* of reopening */
+	unsigned int tries;  /* of reopening */
 };
 
 /* What the caller is to do now. */
 struct recovery_order {
-	enum recovery_step step; /* carry this out now and report recovery_result(); IDLE: nothing */
-	uint64_t ask_again_ns;	 /* call recovery_tick() then; UINT64_MAX: never */
+	enum recovery_step
+		step;	       /* carry this out now and report recovery_result(); IDLE: nothing */
+	uint64_t ask_again_ns; /* call recovery_tick() then; UINT64_MAX: never */
 };
 
 void recovery_init(struct recovery *recovery, const struct recovery_times *times);
@@ -64,7 +69,8 @@ void recovery_init(struct recovery *recovery, const struct recovery_times *times
 /* A job overran. Only while idle. Orders an abort. */
 struct recovery_order recovery_begin(struct recovery *recovery, uint64_t now_ns);
 
-/* The device vanished by itself: all jobs' events have come or will come. In any state. Orders reopening. */
+/* The device vanished by itself: all jobs' events have come or will come. In any state. Orders
+ * reopening. */
 struct recovery_order recovery_vanished(struct recovery *recovery, uint64_t now_ns);
 
 /* What came of the step that was ordered: 0 or a negative errno. */

@@ -18,8 +18,6 @@
 #define NEVER UINT64_MAX
 #define MS(ns) ((double)(ns) / 1e6)
 
-static void carry_out(struct scheduler *sched, struct recovery_order order);
-
 /*
  * The timer
  */
@@ -70,7 +68,8 @@ static void declare_gone(struct scheduler *sched)
 	while ((job = list_first(&sched->queue.jobs, struct job, link)))
 		scheduler_drop(sched, job, ZY_DEVICE_GONE);
 	/* Their buffers stay pinned: nobody knows what the device still does. */
-	for (job = scheduler_next_running(sched, NULL); job; job = scheduler_next_running(sched, job))
+	for (job = scheduler_next_running(sched, NULL); job;
+	     job = scheduler_next_running(sched, job))
 		if (!job->detached)
 			scheduler_detach(sched, job, job->verdict ? job->verdict : ZY_DEVICE_GONE);
 	scheduler_check_drained(sched);
@@ -84,8 +83,9 @@ static int take_step(struct scheduler *sched, enum recovery_step step)
 	switch (step) {
 	case RECOVERY_ABORT:
 		/* It may have ended by itself since it was found guilty. */
-		return sched->guilty ? device_abort(device, scheduler_device_cookie(sched, sched->guilty))
-				     : 0;
+		return sched->guilty
+			       ? device_abort(device, scheduler_device_cookie(sched, sched->guilty))
+			       : 0;
 	case RECOVERY_SOFT_RESET:
 		return device_soft_reset(device);
 	case RECOVERY_RESET:
@@ -115,7 +115,8 @@ static void settled(struct scheduler *sched)
 		sched->counters.recovery_max_ns = took;
 	sched->blames = false;
 	if (step != RECOVERY_ABORT)
-		log_info("the device works again after %s, %.1f ms; %" PRIu64 " requests run again%s",
+		log_info("the device works again after %s, %.1f ms; %" PRIu64
+			 " requests run again%s",
 			 recovery_step_name(step), MS(took),
 			 sched->counters.resubmitted - sched->resubmitted_before,
 			 sched->n_suspects ? ", one at a time" : "");
@@ -138,7 +139,8 @@ static void carry_out(struct scheduler *sched, struct recovery_order order)
 		enum recovery_step step = order.step;
 		int r = take_step(sched, step);
 
-		if (step != RECOVERY_GONE && (step != RECOVERY_REOPEN || sched->recovery.tries <= 1))
+		if (step != RECOVERY_GONE &&
+		    (step != RECOVERY_REOPEN || sched->recovery.tries <= 1))
 			log_warning("device recovery: %s: %s, %.3f ms", recovery_step_name(step),
 				    r < 0 ? strerror(-r) : "done", MS(loop_now() - began));
 		order = recovery_result(&sched->recovery, r, loop_now());
@@ -160,8 +162,8 @@ static void blame(struct scheduler *sched, struct job *job, uint64_t now)
 	log_warning("request %" PRIu64 " of uid %u overran: model '%s' on core %u for %.1f ms",
 		    job->id, job->uid, model->name, job->core, MS(now - job->since_ns));
 	if (until)
-		log_warning("model '%s' is in quarantine for uid %u, for %.1f s", model->name, job->uid,
-			    (double)(until - now) / 1e9);
+		log_warning("model '%s' is in quarantine for uid %u, for %.1f s", model->name,
+			    job->uid, (double)(until - now) / 1e9);
 }
 
 /* The watchdog has waited long enough for this one. */
@@ -207,7 +209,7 @@ static void expire_timeouts(struct scheduler *sched, uint64_t now)
 {
 	struct job *job, *next;
 
-	list_for_each_safe(job, next, &sched->timed, timed_link) {
+	list_for_each_safe (job, next, &sched->timed, timed_link) {
 		if (job->timeout_at_ns > now)
 			continue;
 		list_remove(&job->timed_link);
@@ -225,7 +227,8 @@ static struct job *find_overrun(struct scheduler *sched, uint64_t now)
 {
 	struct job *job;
 
-	for (job = scheduler_next_running(sched, NULL); job; job = scheduler_next_running(sched, job))
+	for (job = scheduler_next_running(sched, NULL); job;
+	     job = scheduler_next_running(sched, job))
 		if (has_overrun(sched, job, now))
 			return job;
 	return NULL;
@@ -237,12 +240,13 @@ static uint64_t next_ring(const struct scheduler *sched)
 	uint64_t at = sched->recovery.due_ns;
 	const struct job *job;
 
-	list_for_each(job, &sched->timed, timed_link)
+	list_for_each (job, &sched->timed, timed_link)
 		at = job->timeout_at_ns < at ? job->timeout_at_ns : at;
 	/* While the device is being recovered the next overrun has to wait. */
 	if (sched->recovery.step != RECOVERY_IDLE)
 		return at;
-	for (job = scheduler_next_running(sched, NULL); job; job = scheduler_next_running(sched, job))
+	for (job = scheduler_next_running(sched, NULL); job;
+	     job = scheduler_next_running(sched, job))
 		at = job->due_ns < at ? job->due_ns : at;
 	return at;
 }

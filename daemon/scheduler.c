@@ -295,7 +295,8 @@ static void start_failed(struct scheduler *sched, struct job *job, int r)
 		rescue_vanished(sched);
 		return;
 	}
-	/* Never answer from inside scheduler_submit(): the owner may be in the middle of something. */
+	/* Never answer from inside scheduler_submit(): the owner may be in the middle of something.
+	 */
 	job->state = JOB_FAILED;
 	list_append(&sched->failed, &job->link);
 	loop_timer_set(sched->failed_timer, 0);
@@ -514,7 +515,8 @@ int scheduler_submit(struct scheduler *sched, struct job_owner *owner, struct bi
 	job->accepted_ns = loop_now();
 	sched->counters.accepted += !job->is_internal;
 	if (entry->timeout_ns) {
-		if (__builtin_add_overflow(job->accepted_ns, entry->timeout_ns, &job->timeout_at_ns))
+		if (__builtin_add_overflow(job->accepted_ns, entry->timeout_ns,
+					   &job->timeout_at_ns))
 			job->timeout_at_ns = UINT64_MAX;
 		rescue_watch_timeout(sched, job);
 	}
@@ -544,7 +546,7 @@ int scheduler_cancel(struct scheduler *sched, struct job_owner *owner, uint64_t 
 {
 	struct job *job;
 
-	list_for_each(job, &owner->jobs, owner_link) {
+	list_for_each (job, &owner->jobs, owner_link) {
 		if (job->cookie == cookie && !job->detached) {
 			job_cancel(sched, job);
 			return 0;
@@ -580,6 +582,7 @@ void scheduler_abort_all(struct scheduler *sched)
 {
 	struct job *job;
 
-	for (job = scheduler_next_running(sched, NULL); job; job = scheduler_next_running(sched, job))
+	for (job = scheduler_next_running(sched, NULL); job;
+	     job = scheduler_next_running(sched, job))
 		rescue_stop(sched, job, ZY_SHUTTING_DOWN);
 }

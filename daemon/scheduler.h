@@ -28,16 +28,16 @@ struct loop_timer;
 struct worker;
 
 struct scheduler_counters {
-	uint64_t accepted;  /* = answered + queued + running */
+	uint64_t accepted; /* = answered + queued + running */
 	uint64_t answered;
 	uint64_t succeeded;
 	uint64_t faulted;
 	uint64_t cancelled;
 	uint64_t copied_bytes;
-	uint64_t timed_out;   /* by their own timeout */
-	uint64_t overrun;     /* stopped by the watchdog */
-	uint64_t resubmitted; /* runs that were repeated for somebody else's sake */
-	uint64_t quarantined; /* refused */
+	uint64_t timed_out;		    /* by their own timeout */
+	uint64_t overrun;		    /* stopped by the watchdog */
+	uint64_t resubmitted;		    /* runs that were repeated for somebody else's sake */
+	uint64_t quarantined;		    /* refused */
 	uint64_t steps[RECOVERY_STEP_MAX_]; /* rungs taken */
 	uint64_t recoveries;
 	uint64_t recovery_max_ns; /* from the overrun to the end */
@@ -58,11 +58,11 @@ struct scheduler_patience {
 	struct quarantine_limits quarantine;
 };
 
-#define SCHEDULER_PATIENCE_DEFAULT                                  \
-	((struct scheduler_patience){                               \
-		.watchdog = ESTIMATE_LIMITS_DEFAULT,                \
-		.recovery = RECOVERY_TIMES_DEFAULT,                 \
-		.quarantine = QUARANTINE_LIMITS_DEFAULT,            \
+#define SCHEDULER_PATIENCE_DEFAULT                                                                 \
+	((struct scheduler_patience){                                                              \
+		.watchdog = ESTIMATE_LIMITS_DEFAULT,                                               \
+		.recovery = RECOVERY_TIMES_DEFAULT,                                                \
+		.quarantine = QUARANTINE_LIMITS_DEFAULT,                                           \
 	})
 
 struct scheduler {
@@ -72,12 +72,12 @@ struct scheduler {
 	struct queue queue;
 	struct list *running; /* job.link; one list for each core, in the order of submission */
 	unsigned int n_running;
-	unsigned int *load; /* jobs per core; caps.cores of them */
+	unsigned int *load;		 /* jobs per core; caps.cores of them */
 	struct scheduler_entry *entries; /* caps.depth; what device cookies index */
 	uint32_t free_entry;
-	struct list failed;  /* job.link; the device refused them, to be answered from failed_timer */
+	struct list failed; /* job.link; refused by the device, answered from failed_timer */
 	struct loop_timer *failed_timer; /* owned */
-	unsigned int n_clearing; /* jobs whose outputs the worker poisons */
+	unsigned int n_clearing;	 /* jobs whose outputs the worker poisons */
 	bool kicking;
 	struct list pool; /* job.link; freed jobs for reuse, so that a request allocates nothing */
 	uint64_t next_id;
@@ -94,7 +94,7 @@ struct scheduler {
 	uint64_t watchdog_ns;	     /* when it rings; UINT64_MAX: it is off */
 	struct list timed;	     /* job.timed_link */
 	struct job *guilty;	     /* whose event an abort waits for; NULL: it came */
-	bool blames;		     /* this recovery began with a job, so those around it are suspects */
+	bool blames; /* this recovery began with a job, so those around it are suspects */
 	unsigned int n_suspects;
 	uint64_t resubmitted_before; /* the latest recovery was over */
 };
@@ -124,7 +124,8 @@ int scheduler_submit(struct scheduler *sched, struct job_owner *owner, struct bi
  */
 int scheduler_cancel(struct scheduler *sched, struct job_owner *owner, uint64_t cookie);
 
-/* The owner goes away: queued jobs vanish, running ones are aborted; nothing is answered to it any more. */
+/* The owner goes away: queued jobs vanish, running ones are aborted; nothing is answered to it any
+ * more. */
 void scheduler_forget(struct scheduler *sched, struct job_owner *owner);
 
 /* Something changed (a slot became free): start what can start. */

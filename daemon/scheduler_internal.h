@@ -11,7 +11,8 @@
 
 uint64_t scheduler_device_cookie(const struct scheduler *sched, const struct job *job);
 
-/* The job is out of all lists but its owner's and is done with the device: answer it, and let it go. */
+/* The job is out of all lists but its owner's and is done with the device: answer it, and let it
+ * go. */
 void scheduler_answer(struct scheduler *sched, struct job *job, struct zy_complete *answer);
 void scheduler_answer_status(struct scheduler *sched, struct job *job, enum zy_status status);
 

@@ -20,8 +20,8 @@ struct binding;
 struct model;
 
 struct slot {
-	struct list link; /* model.free_slots while free */
-	struct model *model; /* borrowed: who holds a slot holds the model */
+	struct list link;      /* model.free_slots while free */
+	struct model *model;   /* borrowed: who holds a slot holds the model */
 	struct device_job job; /* filled in by slot_prepare() but for cookie, fast and core_mask */
 	struct slot_memory *memory; /* private to slot.c */
 };
@@ -42,5 +42,6 @@ void slot_put(struct slot *slot);
  */
 uint64_t slot_prepare(struct slot *slot, const struct binding *binding);
 
-/* After a successful run: copy outputs that could not be written in place. Returns the bytes copied. */
+/* After a successful run: copy outputs that could not be written in place. Returns the bytes
+ * copied. */
 uint64_t slot_collect(struct slot *slot, const struct binding *binding);

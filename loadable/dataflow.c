@@ -217,8 +217,8 @@ static int write_comb(struct dataflow *flow, const struct npu_insn *insn,
 		return 0;
 	if (start == 0)
 		*comb = (struct comb){.patch = patch, .chunks = chunks, .stride = stride};
-	if (!is_same_operand(comb->patch, patch) || comb->chunks != chunks || comb->stride != stride ||
-	    comb->filled != start)
+	if (!is_same_operand(comb->patch, patch) || comb->chunks != chunks ||
+	    comb->stride != stride || comb->filled != start)
 		return 0;
 	comb->filled += length;
 	return comb->filled == stride ? write_range(flow, patch, 0, patch->size) : 0;

@@ -59,6 +59,7 @@ int dataflow_leave(struct dataflow *flow, uint32_t subgraph);
 /* Whether every byte behind a patched operand has been written. Constants always have. */
 bool dataflow_is_written(const struct dataflow *flow, const struct graph_patch *patch);
 
-/* The instruction writes the operand behind @patch: all of it, or what its geometry says. Errors as above. */
+/* The instruction writes the operand behind @patch: all of it, or what its geometry says. Errors as
+ * above. */
 int dataflow_write(struct dataflow *flow, const struct npu_insn *insn,
 		   const struct graph_patch *patch);

@@ -76,12 +76,12 @@ enum graph_layout {
 };
 
 struct graph_tensor {
-	uint32_t id;	  /* position in its list, for the sorted kinds */
-	uint32_t size;	  /* bytes, > 0 */
-	uint32_t section; /* index into reuses */
-	uint32_t offset;  /* in that section */
+	uint32_t id;		   /* position in its list, for the sorted kinds */
+	uint32_t size;		   /* bytes, > 0 */
+	uint32_t section;	   /* index into reuses */
+	uint32_t offset;	   /* in that section */
 	enum graph_data_type type; /* as in the file; may be a value not listed here */
-	float scale;	  /* real = (stored - zero_point) * scale */
+	float scale;		   /* real = (stored - zero_point) * scale */
 	int32_t zero_point;
 
 	/* From the extra note; name "" and rank 0 if the file has none. */
@@ -136,17 +136,18 @@ struct graph_subgraph {
 	uint32_t text_offset;
 	uint32_t bss;
 	uint32_t rodata_offset;
-	uint32_t printf_size;	   /* != 0: uses printf */
+	uint32_t printf_size; /* != 0: uses printf */
 	uint32_t profiler_offset;
-	uint32_t private_size;	   /* bytes of per-task data */
+	uint32_t private_size; /* bytes of per-task data */
 	uint32_t warmup_len;
-	int32_t dependency;	   /* 0 none, n: on n precursors, GRAPH_DEPENDS_ON_ALL */
+	int32_t dependency; /* 0 none, n: on n precursors, GRAPH_DEPENDS_ON_ALL */
 	uint32_t precursor[4];
 	struct graph_reuse *privates; /* workspaces */
 	size_t n_privates;
 };
 
-/* write32(area(type) + offset) = address(area(next_type)) + next_offset; areas: 0 rodata, 1 descriptor, 2 text */
+/* write32(area(type) + offset) = address(area(next_type)) + next_offset; areas: 0 rodata, 1
+ * descriptor, 2 text */
 struct graph_remap {
 	uint32_t type, offset, next_type, next_offset;
 };
@@ -159,7 +160,7 @@ struct graph {
 	struct graph_target target;
 	char detailed_target[64]; /* "X2_1204MP3" or "" */
 	uint32_t file_version, build_version;
-	uint32_t flags;		/* compilermsg.flag */
+	uint32_t flags; /* compilermsg.flag */
 
 	struct blob text, crodata, rodata, desc;
 	struct blob weight; /* of all BSSs */

@@ -81,7 +81,8 @@ void json_writer_bool(struct json_writer *json, const char *key, bool value)
 	fputs(value ? "true" : "false", json->out);
 }
 
-void json_writer_unsigned_array(struct json_writer *json, const char *key, const uint32_t *values, size_t n)
+void json_writer_unsigned_array(struct json_writer *json, const char *key, const uint32_t *values,
+				size_t n)
 {
 	json_writer_open(json, key, '[');
 	for (size_t i = 0; i < n; i++)

@@ -25,4 +25,5 @@ void json_writer_signed(struct json_writer *json, const char *key, int64_t value
 /* null, if @value is not finite */
 void json_writer_float(struct json_writer *json, const char *key, float value);
 void json_writer_bool(struct json_writer *json, const char *key, bool value);
-void json_writer_unsigned_array(struct json_writer *json, const char *key, const uint32_t *values, size_t n);
+void json_writer_unsigned_array(struct json_writer *json, const char *key, const uint32_t *values,
+				size_t n);

@@ -77,7 +77,8 @@ static void write_bss(struct json_writer *j, const struct graph *g, const struct
 	json_writer_close(j, '}');
 }
 
-static void write_tensor(struct json_writer *j, const struct graph_tensor *t, enum graph_tensor_kind kind)
+static void write_tensor(struct json_writer *j, const struct graph_tensor *t,
+			 enum graph_tensor_kind kind)
 {
 	static const char *const layouts[] = {"", "NHWC", "NCHW"};
 
@@ -154,7 +155,8 @@ static void write_insn(struct json_writer *j, const struct insn_walk *walk)
 	json_writer_close(j, '}');
 }
 
-static void write_insns(struct json_writer *j, struct insn_walk *walk, const struct graph_subgraph *sub)
+static void write_insns(struct json_writer *j, struct insn_walk *walk,
+			const struct graph_subgraph *sub)
 {
 	insn_walk_enter(walk, sub);
 	json_writer_open(j, "instructions", '[');
@@ -166,7 +168,8 @@ static void write_insns(struct json_writer *j, struct insn_walk *walk, const str
 }
 
 /* @walk: NULL without instructions. */
-static void write_subgraph(struct json_writer *j, struct insn_walk *walk, const struct graph_subgraph *sub)
+static void write_subgraph(struct json_writer *j, struct insn_walk *walk,
+			   const struct graph_subgraph *sub)
 {
 	json_writer_open(j, NULL, '{');
 	json_writer_unsigned(j, "text_offset", sub->text_offset);
@@ -175,7 +178,7 @@ static void write_subgraph(struct json_writer *j, struct insn_walk *walk, const 
 	json_writer_unsigned(j, "private_data", sub->private_size);
 	json_writer_bool(j, "depends_on_all", sub->dependency == GRAPH_DEPENDS_ON_ALL);
 	json_writer_unsigned_array(j, "precursors", sub->precursor,
-			    sub->dependency > 0 ? (size_t)sub->dependency : 0);
+				   sub->dependency > 0 ? (size_t)sub->dependency : 0);
 	json_writer_open(j, "private", '[');
 	for (size_t i = 0; i < sub->n_privates; i++)
 		write_reuse(j, &sub->privates[i]);

@@ -15,7 +15,8 @@
 
 struct graph;
 
-/* Says what is wrong with an image: "note 'fmlist': section 3: alignment 12 is not a power of two". */
+/* Says what is wrong with an image: "note 'fmlist': section 3: alignment 12 is not a power of two".
+ */
 struct loadable_error {
 	char text[200];
 };

@@ -98,7 +98,8 @@ static int check_area(struct check *c, const char *name, enum npu_operand_kind k
 			 c->graph->statics[patch->section].type == CONTAINER_SUBSECTION_CONSTANT;
 
 	if (kind == NPU_OPERAND_CONSTANT && !is_weight)
-		return fail(c, "constant operand '%s' is not in a static section of constants", name);
+		return fail(c, "constant operand '%s' is not in a static section of constants",
+			    name);
 	if (kind == NPU_OPERAND_INPUT && is_weight)
 		return fail(c, "input operand '%s' is in a static section of constants", name);
 	if (kind == NPU_OPERAND_OUTPUT && is_static)

@@ -49,17 +49,19 @@
 
 /* What memory is wanted for. A host that knows objects can tell them apart. */
 enum npu_access {
-	NPU_ACCESS_TCB,	   /* fetch or update a TCB: 128 bytes, read and write */
-	NPU_ACCESS_TEXT,   /* fetch an instruction */
-	NPU_ACCESS_PARAM,  /* read an operand slot */
-	NPU_ACCESS_READ,   /* a whole input or constant */
-	NPU_ACCESS_WRITE,  /* a whole output */
+	NPU_ACCESS_TCB,	  /* fetch or update a TCB: 128 bytes, read and write */
+	NPU_ACCESS_TEXT,  /* fetch an instruction */
+	NPU_ACCESS_PARAM, /* read an operand slot */
+	NPU_ACCESS_READ,  /* a whole input or constant */
+	NPU_ACCESS_WRITE, /* a whole output */
 };
 
 enum npu_step {
 	NPU_STEP_RAN,  /* did a slice of work; call again */
-	NPU_STEP_WAIT, /* nothing to do before the returned time (a delay), or before an abort (a hang) */
-	NPU_STEP_IDLE, /* schedule: no group can be started; run: the core has no group, or has finished it */
+	NPU_STEP_WAIT, /* nothing to do before the returned time (a delay), or before an abort (a
+			  hang) */
+	NPU_STEP_IDLE, /* schedule: no group can be started; run: the core has no group, or has
+			  finished it */
 };
 
 /* Time is in nanoseconds on the host's monotonic clock. */
@@ -68,19 +70,19 @@ enum npu_step {
 /* Why a group failed; more than the registers can say, for the host's report. */
 enum npu_reason {
 	NPU_REASON_NONE = 0,
-	NPU_REASON_BAD_TCB,	    /* malformed TCB: type, ids, alignment, reserved bits */
+	NPU_REASON_BAD_TCB, /* malformed TCB: type, ids, alignment, reserved bits */
 	NPU_REASON_BAD_DEPENDENCY,
 	NPU_REASON_TCB_UNMAPPED,
 	NPU_REASON_TEXT_UNMAPPED,
 	NPU_REASON_PARAM_UNMAPPED,
 	NPU_REASON_OPERAND_UNMAPPED,
-	NPU_REASON_ILLEGAL_INSN,    /* npu_insn_check() refused it */
-	NPU_REASON_SIZE_MISMATCH,   /* a slot's size is not what the instruction implies */
-	NPU_REASON_OVERLAP,	    /* an output overlaps another operand */
-	NPU_REASON_ASID_DISABLED,   /* access through an ASID whose read or write enable is off */
-	NPU_REASON_RAISED,	    /* the program asked for it (NPU_OP_FAULT) */
-	NPU_REASON_RUNAWAY,	    /* more than NPU_MAX_INSNS instructions without end */
-	NPU_REASON_MEMORY_LOST,	    /* mapped memory failed when it was touched (npu_core_fail()) */
+	NPU_REASON_ILLEGAL_INSN,  /* npu_insn_check() refused it */
+	NPU_REASON_SIZE_MISMATCH, /* a slot's size is not what the instruction implies */
+	NPU_REASON_OVERLAP,	  /* an output overlaps another operand */
+	NPU_REASON_ASID_DISABLED, /* access through an ASID whose read or write enable is off */
+	NPU_REASON_RAISED,	  /* the program asked for it (NPU_OP_FAULT) */
+	NPU_REASON_RUNAWAY,	  /* more than NPU_MAX_INSNS instructions without end */
+	NPU_REASON_MEMORY_LOST,	  /* mapped memory failed when it was touched (npu_core_fail()) */
 	NPU_REASON_MAX_,
 };
 
@@ -89,9 +91,9 @@ enum npu_reason {
 
 /* One cause, as an interrupt would report it. */
 struct npu_cause {
-	uint32_t irq;	  /* one level bit and the type bits, NPU_IRQ_* */
-	uint32_t tcbp;	  /* ASID 0-relative address of the TCB concerned */
-	uint32_t flag;	  /* signal flag word; 0 unless a signal */
+	uint32_t irq;  /* one level bit and the type bits, NPU_IRQ_* */
+	uint32_t tcbp; /* ASID 0-relative address of the TCB concerned */
+	uint32_t flag; /* signal flag word; 0 unless a signal */
 	uint8_t cluster, core, tec;
 	enum npu_reason reason; /* NPU_REASON_NONE for done */
 	uint32_t insn;		/* index of the instruction in its program */
@@ -135,8 +137,8 @@ struct npu_counters {
 /* A group of tasks, as collected from its TCBs. */
 struct npu_group {
 	struct npu_list *list;
-	uint32_t sequence; /* in its list */
-	uint32_t flag;	   /* of the first task: dependency; of the last: ends */
+	uint32_t sequence;   /* in its list */
+	uint32_t flag;	     /* of the first task: dependency; of the last: ends */
 	uint32_t irq_enable; /* of the last task */
 	uint8_t n_tasks;
 	uint64_t tcb[NPU_MAX_TECS];  /* absolute addresses, for write-back */
@@ -144,7 +146,7 @@ struct npu_group {
 	uint32_t spc[NPU_MAX_TECS];
 	uint32_t pp[NPU_MAX_TECS];
 	uint32_t next[NPU_MAX_TECS]; /* as fetched */
-	uint64_t asid[4]; /* bases with control bits, of the grid it belongs to */
+	uint64_t asid[4];	     /* bases with control bits, of the grid it belongs to */
 };
 
 struct npu_core {
@@ -158,15 +160,15 @@ struct npu_core {
 	struct npu_group group;
 
 	/* Progress inside the group; npu_core_run() only. */
-	uint32_t pc; /* instruction index */
-	bool loaded; /* insn, demand and operands are those of pc */
-	uint32_t unit; /* next unit of work */
+	uint32_t pc;	   /* instruction index */
+	bool loaded;	   /* insn, demand and operands are those of pc */
+	uint32_t unit;	   /* next unit of work */
 	uint64_t deadline; /* of a delay */
 	struct npu_insn insn;
 	struct npu_demand demand;
 	uint8_t *operand[NPU_MAX_OPERANDS];
 	struct npu_cause failure; /* reason != NONE: how the group failed */
-	uint64_t insns;	   /* completed in this group */
+	uint64_t insns;		  /* completed in this group */
 };
 
 /* Where the walker of a list stands. */
@@ -183,25 +185,26 @@ enum npu_walk {
 struct npu_list {
 	struct npu_engine *engine; /* NULL while not attached */
 	struct npu_list *next_list;
-	void *host_data;	/* the host's own, e.g. its job */
-	bool fast;		/* QoS: fast lists are served before slow ones */
-	uint64_t core_mask;	/* cores it may use, one bit per npu_core.index */
+	void *host_data;    /* the host's own, e.g. its job */
+	bool fast;	    /* QoS: fast lists are served before slow ones */
+	uint64_t core_mask; /* cores it may use, one bit per npu_core.index */
 
 	enum npu_walk walk;
-	uint64_t next;	     /* absolute address of the TCB to fetch; 0: the tail's link was 0 */
-	uint64_t tail;	     /* absolute address of the last TCB fetched */
+	uint64_t next; /* absolute address of the TCB to fetch; 0: the tail's link was 0 */
+	uint64_t tail; /* absolute address of the last TCB fetched */
 	uint32_t tail_flag;
 	uint64_t asid[4];
-	uint32_t handed_out; /* sequence of the newest group handed to a core */
-	uint32_t running;    /* groups on cores */
-	bool last_running;   /* the newest group is still on a core */
-	uint8_t inits;	     /* init TCBs in a row, to end a loop of them */
+	uint32_t handed_out;	    /* sequence of the newest group handed to a core */
+	uint32_t running;	    /* groups on cores */
+	bool last_running;	    /* the newest group is still on a core */
+	uint8_t inits;		    /* init TCBs in a row, to end a loop of them */
 	struct npu_group pending;   /* also holds the asid of an init TCB that waits */
 	struct npu_cause grid_done; /* to report at the grid end; irq 0 = nothing */
 };
 
 /* For tests: the other answer where nobody knows what the hardware does. */
-#define NPU_OPTION_WRITE_LINES (1u << 0) /* write-back stores `next` as fetched, over any newer one */
+#define NPU_OPTION_WRITE_LINES                                                                     \
+	(1u << 0) /* write-back stores `next` as fetched, over any newer one */
 #define NPU_OPTION_STOP_ON_FAILURE (1u << 1) /* a program's failure ends the walk, too */
 
 struct npu_engine {

@@ -29,21 +29,21 @@
 
 /* Numbers are for ever; 0 is never an instruction. */
 enum npu_opcode {
-	NPU_OP_END = 1,		   /* the program ends */
-	NPU_OP_COPY = 2,	   /* out[i] = in[i], extra[0] bytes */
-	NPU_OP_DELAY = 3,	   /* occupy the core for extra[0] microseconds */
-	NPU_OP_HANG = 4,	   /* occupy the core until aborted */
-	NPU_OP_FAULT = 5,	   /* raise what extra[0] says, enum npu_raise */
-	NPU_OP_CONV2D = 16,	   /* in, filter, bias, scales, out */
-	NPU_OP_DEPTHWISE2D = 17,   /* in, filter, bias, scales, out; multiplier = out.c / in.c */
+	NPU_OP_END = 1,		     /* the program ends */
+	NPU_OP_COPY = 2,	     /* out[i] = in[i], extra[0] bytes */
+	NPU_OP_DELAY = 3,	     /* occupy the core for extra[0] microseconds */
+	NPU_OP_HANG = 4,	     /* occupy the core until aborted */
+	NPU_OP_FAULT = 5,	     /* raise what extra[0] says, enum npu_raise */
+	NPU_OP_CONV2D = 16,	     /* in, filter, bias, scales, out */
+	NPU_OP_DEPTHWISE2D = 17,     /* in, filter, bias, scales, out; multiplier = out.c / in.c */
 	NPU_OP_FULLY_CONNECTED = 18, /* in, filter, bias, scales, out */
-	NPU_OP_AVERAGE_POOL = 19,  /* in, out */
-	NPU_OP_MAX_POOL = 20,	   /* in, out */
-	NPU_OP_ADD = 21,	   /* in, in2, out; same shapes */
-	NPU_OP_PAD = 22,	   /* in, out; pads height and width with zero[2] */
-	NPU_OP_MEAN = 23,	   /* in, out; mean over height and width */
-	NPU_OP_SOFTMAX = 24,	   /* in, table, out; over the channel dimension */
-	NPU_OP_REQUANTIZE = 25,	   /* in, out; strided, so it also concatenates */
+	NPU_OP_AVERAGE_POOL = 19,    /* in, out */
+	NPU_OP_MAX_POOL = 20,	     /* in, out */
+	NPU_OP_ADD = 21,	     /* in, in2, out; same shapes */
+	NPU_OP_PAD = 22,	     /* in, out; pads height and width with zero[2] */
+	NPU_OP_MEAN = 23,	     /* in, out; mean over height and width */
+	NPU_OP_SOFTMAX = 24,	     /* in, table, out; over the channel dimension */
+	NPU_OP_REQUANTIZE = 25,	     /* in, out; strided, so it also concatenates */
 };
 
 /* What NPU_OP_FAULT raises. */
@@ -65,19 +65,19 @@ struct npu_scale {
  */
 struct npu_insn {
 	uint16_t opcode;
-	uint8_t version;		 /* NPU_ISA_VERSION */
-	uint8_t is_signed;		 /* bit i: operand i is int8, else uint8; tensors and filters only */
+	uint8_t version;   /* NPU_ISA_VERSION */
+	uint8_t is_signed; /* bit i: operand i is int8, else uint8; tensors and filters only */
 	uint32_t slot[NPU_MAX_OPERANDS]; /* 0x04: byte offset from pp, multiple of 4 */
 	uint32_t in[4];			 /* 0x1c: N, H, W, C */
 	uint32_t out[4];		 /* 0x2c: N, H, W, C */
 	uint16_t kernel[2];		 /* 0x3c: height, width */
 	uint16_t stride[2];
 	uint16_t dilation[2];
-	uint16_t pad[2];		 /* 0x48: top, left; what is below and right follows from out */
-	int32_t zero[3];		 /* 0x4c: zero point of in, filter or in2, out */
-	int32_t act_min, act_max;	 /* 0x58: clamp, in the output's own units */
-	struct npu_scale scale[3];	 /* 0x60 */
-	uint32_t extra[2];		 /* 0x78 */
+	uint16_t pad[2];	   /* 0x48: top, left; what is below and right follows from out */
+	int32_t zero[3];	   /* 0x4c: zero point of in, filter or in2, out */
+	int32_t act_min, act_max;  /* 0x58: clamp, in the output's own units */
+	struct npu_scale scale[3]; /* 0x60 */
+	uint32_t extra[2];	   /* 0x78 */
 };
 _Static_assert(sizeof(struct npu_insn) == 128, "an instruction has 128 bytes");
 

@@ -21,13 +21,13 @@ enum npu_operand_kind {
 struct npu_demand {
 	enum npu_operand_kind kind[NPU_MAX_OPERANDS];
 	uint32_t size[NPU_MAX_OPERANDS]; /* bytes of each operand, exactly */
-	uint32_t units;			 /* pieces the work can be cut into, e.g. output rows; >= 1 */
-	uint32_t unit_cost;		 /* rough number of multiply-accumulates or bytes per unit, >= 1 */
+	uint32_t units;	    /* pieces the work can be cut into, e.g. output rows; >= 1 */
+	uint32_t unit_cost; /* rough number of multiply-accumulates or bytes per unit, >= 1 */
 };
 
 struct npu_op {
 	uint16_t opcode;
-	const char *name; /* as in listings: "conv2d" */
+	const char *name;			/* as in listings: "conv2d" */
 	const char *operands[NPU_MAX_OPERANDS]; /* "in", "filter", …; NULL behind the last */
 };
 

@@ -21,7 +21,8 @@
 #define NPU_TCB_DEP_PRE_ALL (2u << 4)	/* on all earlier groups */
 #define NPU_TCB_GROUP_END (1u << 6)
 #define NPU_TCB_GRID_END (1u << 7)
-#define NPU_TCB_SEGMMU_SHIFT 16 /* init only: 1 = one SegMMU TCB follows, 3 = two; n TCBs = n low bits set */
+#define NPU_TCB_SEGMMU_SHIFT                                                                       \
+	16 /* init only: 1 = one SegMMU TCB follows, 3 = two; n TCBs = n low bits set */
 #define NPU_TCB_SEGMMU_MASK (0x1fu << NPU_TCB_SEGMMU_SHIFT)
 
 /* interrupt_en, pool interrupt control and interrupt status share these bits. */
@@ -51,7 +52,7 @@ struct npu_tcb_init {
 	uint32_t reserved0[2];
 	uint32_t gm_ctrl; /* 0x10 */
 	uint16_t reserved1;
-	uint16_t grid_id;	   /* 0x16 */
+	uint16_t grid_id;	    /* 0x16 */
 	uint32_t gm_region_ctrl[2]; /* 0x18 */
 	uint64_t gm_region_addr[2]; /* 0x20 */
 	struct {

@@ -46,44 +46,45 @@ enum zy_class {
  */
 enum zy_status {
 	ZY_OK = 0,
-	ZY_INVALID = 1,		  /* an argument makes no sense; detail says which */
-	ZY_NOT_FOUND = 2,	  /* no such model, buffer, binding or request */
-	ZY_EXISTS = 3,		  /* the name is taken */
-	ZY_DENIED = 4,		  /* policy does not allow it */
-	ZY_LIMIT = 5,		  /* a quota or bound of this client is reached */
-	ZY_NO_MEMORY = 6,	  /* the daemon is out of memory */
-	ZY_NO_DEVICE_MEMORY = 7,  /* the device is out of memory */
-	ZY_BUSY = 8,		  /* in use: try again later */
-	ZY_BAD_MODEL = 9,	  /* malformed loadable */
-	ZY_WRONG_TARGET = 10,	  /* well-formed, but for another device */
+	ZY_INVALID = 1,		 /* an argument makes no sense; detail says which */
+	ZY_NOT_FOUND = 2,	 /* no such model, buffer, binding or request */
+	ZY_EXISTS = 3,		 /* the name is taken */
+	ZY_DENIED = 4,		 /* policy does not allow it */
+	ZY_LIMIT = 5,		 /* a quota or bound of this client is reached */
+	ZY_NO_MEMORY = 6,	 /* the daemon is out of memory */
+	ZY_NO_DEVICE_MEMORY = 7, /* the device is out of memory */
+	ZY_BUSY = 8,		 /* in use: try again later */
+	ZY_BAD_MODEL = 9,	 /* malformed loadable */
+	ZY_WRONG_TARGET = 10,	 /* well-formed, but for another device */
 	ZY_NOT_SUPPORTED = 11,
-	ZY_BAD_BUFFER = 12,	  /* a tensor's range does not fit its buffer or its size */
-	ZY_DEVICE_FAULT = 13,	  /* the job faulted; the entry has device details */
-	ZY_DEVICE_TIMEOUT = 14,	  /* the job ran longer than it may */
+	ZY_BAD_BUFFER = 12,	/* a tensor's range does not fit its buffer or its size */
+	ZY_DEVICE_FAULT = 13,	/* the job faulted; the entry has device details */
+	ZY_DEVICE_TIMEOUT = 14, /* the job ran longer than it may */
 	ZY_DEVICE_GONE = 15,
 	ZY_CANCELLED = 16,
 	ZY_DEADLINE_REFUSED = 17, /* cannot be met */
 	ZY_DEADLINE_EXPIRED = 18, /* passed while the request was queued */
 	ZY_TIMEOUT = 19,	  /* the request's own timeout */
 	ZY_SHUTTING_DOWN = 20,
-	ZY_PROTOCOL = 21,	  /* broken message; the connection ends */
-	ZY_INTERNAL = 22,	  /* ours; the log says more */
-	ZY_DISCONNECTED = 23,	  /* library only: the daemon went away */
-	ZY_VERSION = 24,	  /* no common protocol version */
-	ZY_FORKED = 25,		  /* library only: the client belongs to the parent process */
-	ZY_IO = 26,		  /* library only: a file could not be read */
-	ZY_QUARANTINED = 27,	  /* this client's requests of this model made the device hang: later */
+	ZY_PROTOCOL = 21,     /* broken message; the connection ends */
+	ZY_INTERNAL = 22,     /* ours; the log says more */
+	ZY_DISCONNECTED = 23, /* library only: the daemon went away */
+	ZY_VERSION = 24,      /* no common protocol version */
+	ZY_FORKED = 25,	      /* library only: the client belongs to the parent process */
+	ZY_IO = 26,	      /* library only: a file could not be read */
+	ZY_QUARANTINED = 27,  /* this client's requests of this model made the device hang: later */
 	ZY_STATUS_MAX_
 };
 
 /* Run @binding once. */
 struct zy_submit {
-	uint32_t type;	   /* ZY_PACKET_SUBMIT */
-	uint32_t binding;  /* id from CreateBinding */
-	uint64_t cookie;   /* comes back in the completion; unique among this client's unanswered requests */
-	uint32_t class;	   /* enum zy_class */
-	uint32_t flags;	   /* 0 */
-	uint64_t core_mask; /* cores it may run on; 0 = any */
+	uint32_t type;	      /* ZY_PACKET_SUBMIT */
+	uint32_t binding;     /* id from CreateBinding */
+	uint64_t cookie;      /* comes back in the completion; unique among this client's unanswered
+				 requests */
+	uint32_t class;	      /* enum zy_class */
+	uint32_t flags;	      /* 0 */
+	uint64_t core_mask;   /* cores it may run on; 0 = any */
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC, absolute, end to end; 0 = none */
 	uint64_t timeout_ns;  /* from acceptance to answer; 0 = none */
 	uint64_t reserved[10];
@@ -109,23 +110,24 @@ enum zy_fault {
 
 /* The answer to one submit entry. Times are in nanoseconds. */
 struct zy_complete {
-	uint32_t type;	 /* ZY_PACKET_COMPLETE */
-	int32_t status;	 /* enum zy_status */
+	uint32_t type;	/* ZY_PACKET_COMPLETE */
+	int32_t status; /* enum zy_status */
 	uint64_t cookie;
-	uint64_t request; /* the daemon's number for this request, as in its log; 0 if it was never accepted */
-	uint32_t flags;	 /* ZY_COMPLETE_* */
-	uint32_t waited_for; /* reserved: 0 */
-	uint64_t queue_ns; /* acceptance to hand-over to the device */
-	uint64_t run_ns;   /* on the device, as the device measures it */
-	uint64_t total_ns; /* acceptance to this answer */
-	uint64_t cores;	   /* where it ran, one bit per core */
+	uint64_t request; /* the daemon's number for this request, as in its log; 0 if it was never
+			     accepted */
+	uint32_t flags;	  /* ZY_COMPLETE_* */
+	uint32_t waited_for;   /* reserved: 0 */
+	uint64_t queue_ns;     /* acceptance to hand-over to the device */
+	uint64_t run_ns;       /* on the device, as the device measures it */
+	uint64_t total_ns;     /* acceptance to this answer */
+	uint64_t cores;	       /* where it ran, one bit per core */
 	uint64_t copied_bytes; /* tensor bytes the daemon copied: 0 on the zero-copy path */
 	/* With ZY_DEVICE_FAULT: */
-	uint32_t fault;	      /* enum zy_fault */
-	uint32_t fault_code;  /* device specific; software NPU: enum npu_reason */
+	uint32_t fault;	     /* enum zy_fault */
+	uint32_t fault_code; /* device specific; software NPU: enum npu_reason */
 	uint64_t fault_address;
 	uint32_t fault_tcbp;
-	uint32_t fault_insn;  /* index of the instruction */
+	uint32_t fault_insn; /* index of the instruction */
 	uint8_t fault_core, fault_tec;
 	uint8_t reserved0[6];
 	uint64_t reserved[3];

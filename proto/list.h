@@ -41,16 +41,16 @@ static inline void list_remove(struct list *link)
 #define list_entry(link, type, member) ((type *)((char *)(link)-offsetof(type, member)))
 
 /* The first object, or NULL. */
-#define list_first(head, type, member) \
+#define list_first(head, type, member)                                                             \
 	(list_is_empty(head) ? NULL : list_entry((head)->next, type, member))
 
-#define list_for_each(pos, head, member)                                        \
-	for (pos = list_entry((head)->next, __typeof__(*pos), member); \
-	     &pos->member != (head); pos = list_entry(pos->member.next, __typeof__(*pos), member))
+#define list_for_each(pos, head, member)                                                           \
+	for (pos = list_entry((head)->next, __typeof__(*pos), member); &pos->member != (head);     \
+	     pos = list_entry(pos->member.next, __typeof__(*pos), member))
 
 /* @tmp keeps the place, so that @pos may be removed. */
-#define list_for_each_safe(pos, tmp, head, member)                                       \
-	for (pos = list_entry((head)->next, __typeof__(*pos), member),          \
-	    tmp = list_entry(pos->member.next, __typeof__(*pos), member);       \
-	     &pos->member != (head);                                                     \
+#define list_for_each_safe(pos, tmp, head, member)                                                 \
+	for (pos = list_entry((head)->next, __typeof__(*pos), member),                             \
+	    tmp = list_entry(pos->member.next, __typeof__(*pos), member);                          \
+	     &pos->member != (head);                                                               \
 	     pos = tmp, tmp = list_entry(tmp->member.next, __typeof__(*tmp), member))

@@ -9,15 +9,25 @@
 #include <unistd.h>
 
 #define zy_auto(fn) __attribute__((cleanup(fn##_p)))
-#define zy_take(p) ({ __typeof__(p) taken_ = (p); (p) = NULL; taken_; })
-#define zy_take_fd(fd) ({ int taken_ = (fd); (fd) = -1; taken_; })
+#define zy_take(p)                                                                                 \
+	({                                                                                         \
+		__typeof__(p) taken_ = (p);                                                        \
+		(p) = NULL;                                                                        \
+		taken_;                                                                            \
+	})
+#define zy_take_fd(fd)                                                                             \
+	({                                                                                         \
+		int taken_ = (fd);                                                                 \
+		(fd) = -1;                                                                         \
+		taken_;                                                                            \
+	})
 
 /* For a destructor `void fn(T *)` that accepts NULL: the cleanup behind zy_auto(fn). */
-#define ZY_DEFINE_AUTO(T, fn)                 \
-	static inline void fn##_p(T **p)      \
-	{                                     \
-		if (*p)                       \
-			fn(*p);               \
+#define ZY_DEFINE_AUTO(T, fn)                                                                      \
+	static inline void fn##_p(T **p)                                                           \
+	{                                                                                          \
+		if (*p)                                                                            \
+			fn(*p);                                                                    \
 	}
 
 static inline void zy_free_p(void *p)

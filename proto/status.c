@@ -35,8 +35,9 @@ static const struct {
 	[ZY_VERSION] = {"version", "daemon and client library have no protocol version in common"},
 	[ZY_FORKED] = {"forked", "this client belongs to the parent process"},
 	[ZY_IO] = {"io", "a file could not be read"},
-	[ZY_QUARANTINED] = {"quarantined", "refused for a while: this client's requests of this model "
-					   "made the device hang"},
+	[ZY_QUARANTINED] = {"quarantined",
+			    "refused for a while: this client's requests of this model "
+			    "made the device hang"},
 };
 
 static const struct {

@@ -59,26 +59,26 @@ struct zhouyi_model;
 struct zhouyi_buffer;
 struct zhouyi_binding;
 
-/* Where the daemon listens unless told otherwise; the environment variable ZHOUYI_SOCKET overrides it. */
+/* Where the daemon listens unless $ZHOUYI_SOCKET says otherwise. */
 #define ZHOUYI_DEFAULT_SOCKET "/run/zhouyid/zhouyid.sock"
 
 /* Functions return these negated: -ZHOUYI_ERROR_NOT_FOUND. */
 enum zhouyi_error {
 	ZHOUYI_SUCCESS = 0,
-	ZHOUYI_ERROR_INVALID = 1,	    /* an argument makes no sense */
-	ZHOUYI_ERROR_NOT_FOUND = 2,	    /* no such model, buffer, binding, request, file */
-	ZHOUYI_ERROR_EXISTS = 3,	    /* the name is taken by another model */
-	ZHOUYI_ERROR_DENIED = 4,	    /* policy or file permissions do not allow it */
-	ZHOUYI_ERROR_LIMIT = 5,		    /* a quota of this client is reached */
-	ZHOUYI_ERROR_NO_MEMORY = 6,	    /* out of memory, here or in the daemon */
-	ZHOUYI_ERROR_NO_DEVICE_MEMORY = 7,  /* the device is out of memory */
-	ZHOUYI_ERROR_BUSY = 8,		    /* in use, or too much on its way: dispatch, then try again */
-	ZHOUYI_ERROR_BAD_MODEL = 9,	    /* the file is not a valid model */
-	ZHOUYI_ERROR_WRONG_TARGET = 10,	    /* a valid model, but for another device */
+	ZHOUYI_ERROR_INVALID = 1,	   /* an argument makes no sense */
+	ZHOUYI_ERROR_NOT_FOUND = 2,	   /* no such model, buffer, binding, request, file */
+	ZHOUYI_ERROR_EXISTS = 3,	   /* the name is taken by another model */
+	ZHOUYI_ERROR_DENIED = 4,	   /* policy or file permissions do not allow it */
+	ZHOUYI_ERROR_LIMIT = 5,		   /* a quota of this client is reached */
+	ZHOUYI_ERROR_NO_MEMORY = 6,	   /* out of memory, here or in the daemon */
+	ZHOUYI_ERROR_NO_DEVICE_MEMORY = 7, /* the device is out of memory */
+	ZHOUYI_ERROR_BUSY = 8,	    /* in use, or too much on its way: dispatch, then try again */
+	ZHOUYI_ERROR_BAD_MODEL = 9, /* the file is not a valid model */
+	ZHOUYI_ERROR_WRONG_TARGET = 10, /* a valid model, but for another device */
 	ZHOUYI_ERROR_NOT_SUPPORTED = 11,
-	ZHOUYI_ERROR_BAD_BUFFER = 12,	    /* a tensor's range does not fit its buffer or size */
-	ZHOUYI_ERROR_DEVICE_FAULT = 13,	    /* the job faulted; zhouyi_result has details */
-	ZHOUYI_ERROR_DEVICE_TIMEOUT = 14,   /* the job ran longer than it may */
+	ZHOUYI_ERROR_BAD_BUFFER = 12,	  /* a tensor's range does not fit its buffer or size */
+	ZHOUYI_ERROR_DEVICE_FAULT = 13,	  /* the job faulted; zhouyi_result has details */
+	ZHOUYI_ERROR_DEVICE_TIMEOUT = 14, /* the job ran longer than it may */
 	ZHOUYI_ERROR_DEVICE_GONE = 15,
 	ZHOUYI_ERROR_CANCELLED = 16,
 	ZHOUYI_ERROR_DEADLINE_REFUSED = 17, /* the deadline cannot be met */
@@ -91,7 +91,7 @@ enum zhouyi_error {
 	ZHOUYI_ERROR_VERSION = 24,	    /* no common protocol version */
 	ZHOUYI_ERROR_FORKED = 25,	    /* this client belongs to the parent process */
 	ZHOUYI_ERROR_IO = 26,		    /* a file could not be read */
-	ZHOUYI_ERROR_QUARANTINED = 27,	    /* refused for a while: this client's requests of this model made the device hang */
+	ZHOUYI_ERROR_QUARANTINED = 27,	    /* refused for a while: made the device hang */
 };
 
 /* The text of a code, of either sign; static, never NULL. */
@@ -124,7 +124,7 @@ ZHOUYI_API void zhouyi_client_close(struct zhouyi_client *client);
  */
 ZHOUYI_API const char *zhouyi_client_error(const struct zhouyi_client *client);
 
-/* Readable (poll for POLLIN) when zhouyi_client_dispatch() has something to do. Stays the library's. */
+/* Readable when zhouyi_client_dispatch() has something to do: poll for POLLIN. The library's. */
 ZHOUYI_API int zhouyi_client_fd(const struct zhouyi_client *client);
 
 /*
@@ -199,7 +199,7 @@ struct zhouyi_tensor {
 	const char *name;   /* "" if the model has no names */
 	size_t size;	    /* bytes */
 	enum zhouyi_data_type type;
-	unsigned int rank; /* 0 if the model has no shapes */
+	unsigned int rank;		/* 0 if the model has no shapes */
 	uint32_t dims[ZHOUYI_MAX_RANK]; /* outermost first */
 	enum zhouyi_layout layout;
 	float scale;
@@ -278,20 +278,22 @@ struct zhouyi_options {
 	enum zhouyi_class request_class;
 	uint64_t core_mask;   /* cores it may run on, bit i for core i; 0: any */
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC, absolute; 0: none */
-	uint64_t timeout_ns;  /* from acceptance; then it is stopped, and answered ZHOUYI_ERROR_TIMEOUT; 0: none */
+	uint64_t timeout_ns;  /* from acceptance; then it is stopped; 0: none */
 };
-#define ZHOUYI_OPTIONS_INIT \
-	{ .size = sizeof(struct zhouyi_options), .request_class = ZHOUYI_CLASS_INTERACTIVE }
+#define ZHOUYI_OPTIONS_INIT                                                                        \
+	{                                                                                          \
+		.size = sizeof(struct zhouyi_options), .request_class = ZHOUYI_CLASS_INTERACTIVE   \
+	}
 
 /* How a request went. Times are in nanoseconds. */
 struct zhouyi_result {
-	int error; /* 0 or a negated enum zhouyi_error */
+	int error;	  /* 0 or a negated enum zhouyi_error */
 	uint64_t request; /* the daemon's number for it, as in its log */
 	uint64_t queue_ns, run_ns, total_ns;
 	uint64_t cores;	       /* where it ran, one bit per core */
 	uint64_t copied_bytes; /* tensor bytes the daemon had to copy; 0 is the rule */
 	/* With ZHOUYI_ERROR_DEVICE_FAULT: */
-	unsigned int fault;	 /* 1 illegal instruction, 2 memory access, 3 device error, 4 no completion */
+	unsigned int fault;	 /* 1 instruction, 2 memory access, 3 device, 4 no completion */
 	unsigned int fault_code; /* device specific */
 	unsigned int fault_core, fault_tec, fault_insn;
 	uint64_t fault_address;
@@ -301,7 +303,7 @@ struct zhouyi_result {
 /* One sentence about a result, for people; static until the next call in this thread. */
 ZHOUYI_API const char *zhouyi_result_text(const struct zhouyi_result *result);
 
-/* @result is valid during the call only. May submit; must not destroy @binding or close the client. */
+/* @result is valid during the call only. May submit; must not destroy @binding or the client. */
 typedef void (*zhouyi_done_fn)(struct zhouyi_binding *binding, const struct zhouyi_result *result,
 			       void *userdata);
 

@@ -113,7 +113,9 @@ static int client_main(const char *socket, const char *path, unsigned int id, ui
 	zhouyi_model_close(model);
 	zhouyi_client_close(run.client);
 	if (run.wrong || run.answered != requests)
-		fprintf(stderr, "clients: client %u: %" PRIu64 " wrong, %" PRIu64 " answered of %" PRIu64 "\n",
+		fprintf(stderr,
+			"clients: client %u: %" PRIu64 " wrong, %" PRIu64 " answered of %" PRIu64
+			"\n",
 			id, run.wrong, run.answered, requests);
 	return run.wrong || run.answered != requests;
 }

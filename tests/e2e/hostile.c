@@ -251,7 +251,7 @@ int main(int argc, char **argv)
 	elf_builder_init_copy(&b, BYTES);
 	image = elf_builder_image(&b, &size);
 	must(zhouyi_model_load_memory(victim.client, image, size, "honest", 0, &victim.model),
-	      "the victim's load");
+	     "the victim's load");
 	elf_builder_finish(&b);
 	must(zhouyi_binding_create_simple(victim.model, &victim.binding), "the victim's binding");
 	memset(zhouyi_binding_data(victim.binding, ZHOUYI_INPUT, 0), SECRET, BYTES);

@@ -102,7 +102,8 @@ int main(int argc, char **argv)
 			try_image(client, copy, size);
 			break;
 		case 2: /* a bit in the last quarter, where notes and headers are */
-			copy[size - 1 - (size_t)rand_r(&seed) % (size / 4)] ^= (unsigned char)(1u << (i / 4 % 8));
+			copy[size - 1 - (size_t)rand_r(&seed) % (size / 4)] ^=
+				(unsigned char)(1u << (i / 4 % 8));
 			try_image(client, copy, size);
 			break;
 		case 3: /* a few foreign words */

@@ -41,8 +41,8 @@ static struct peer visitor(const char *socket)
 
 static void send_submits(struct peer *peer)
 {
-	struct zy_submit submit = {.type = ZY_PACKET_SUBMIT, .binding = peer->binding,
-				   .class = ZY_CLASS_INTERACTIVE};
+	struct zy_submit submit = {
+		.type = ZY_PACKET_SUBMIT, .binding = peer->binding, .class = ZY_CLASS_INTERACTIVE};
 
 	for (submit.cookie = 0; submit.cookie < 16; submit.cookie++) {
 		if (zy_packet_send(peer->socket, &submit, sizeof(submit), NULL, 0) < 0)
@@ -179,7 +179,8 @@ static bool is_cut_off(int socket)
 
 static int garbage(const char *path, unsigned int seed, int count)
 {
-	static const uint32_t types[] = {ZY_PACKET_SUBMIT, ZY_PACKET_COMPLETE, ZY_PACKET_CONTROL, 0};
+	static const uint32_t types[] = {ZY_PACKET_SUBMIT, ZY_PACKET_COMPLETE, ZY_PACKET_CONTROL,
+					 0};
 	uint8_t packet[512];
 
 	for (int i = 0; i < count; i++) {
@@ -222,7 +223,8 @@ static int half(const char *path)
 
 		send(socket, packet, (size_t)n, MSG_NOSIGNAL);
 		if (!is_cut_off(socket)) {
-			fprintf(stderr, "rough: %zd of %zd bytes were taken for a message\n", n, size);
+			fprintf(stderr, "rough: %zd of %zd bytes were taken for a message\n", n,
+				size);
 			return 1;
 		}
 		close(socket);
@@ -308,7 +310,8 @@ static int stuff(const char *path)
 		if (poll(&poll_fd, 1, 500) == 0 || (poll_fd.revents & POLLHUP))
 			return 0;
 	}
-	fprintf(stderr, "rough: the daemon took 100000 submissions without one answer being read\n");
+	fprintf(stderr,
+		"rough: the daemon took 100000 submissions without one answer being read\n");
 	return 1;
 }
 

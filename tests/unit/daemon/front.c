@@ -69,8 +69,7 @@ void front_init_faulty(struct front *front, const char *script)
 	front->models.max_image = front->config.limits.image_bytes;
 	front->models.slot_ready = on_slot_ready;
 	front->models.slot_ready_arg = &front->scheduler;
-	must(scheduler_init(&front->scheduler, front->loop, front->device,
-			    front->worker) == 0);
+	must(scheduler_init(&front->scheduler, front->loop, front->device, front->worker) == 0);
 	must(session_group_init(&front->group) == 0);
 	front->group.loop = front->loop;
 	front->group.worker = front->worker;

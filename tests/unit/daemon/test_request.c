@@ -678,8 +678,10 @@ static void wait_for_the_timeout(void)
 Test(request, a_running_request_has_its_own_timeout)
 {
 	struct front_setup s;
-	struct zy_submit entry = {.type = ZY_PACKET_SUBMIT, .class = ZY_CLASS_INTERACTIVE,
-				  .cookie = 5, .timeout_ns = 20000000};
+	struct zy_submit entry = {.type = ZY_PACKET_SUBMIT,
+				  .class = ZY_CLASS_INTERACTIVE,
+				  .cookie = 5,
+				  .timeout_ns = 20000000};
 
 	front_setup(&front, client, 64, NPU_OP_HANG, 0, &s);
 	entry.binding = s.binding;

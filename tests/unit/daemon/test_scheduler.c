@@ -28,8 +28,8 @@ static struct {
 static void begin(const char *script, uint32_t delay_us)
 {
 	front_init_faulty(&front, script);
-	front.scheduler.patience.watchdog =
-		(struct estimate_limits){.factor = 10, .floor_ns = 150 * MS, .ceiling_ns = 150 * MS};
+	front.scheduler.patience.watchdog = (struct estimate_limits){
+		.factor = 10, .floor_ns = 150 * MS, .ceiling_ns = 150 * MS};
 	front.scheduler.patience.recovery.abort_ns = 20 * MS;
 	front.scheduler.patience.recovery.soft_reset_ns = 20 * MS;
 	front.scheduler.patience.recovery.reset_ns = 20 * MS;
@@ -238,8 +238,10 @@ Test(scheduler, outputs_of_a_request_that_never_ran_stay_as_they_were)
 Test(scheduler, a_pair_that_keeps_hanging_is_refused_for_a_while)
 {
 	begin("job 1 hang\njob 2 hang", 0);
-	front.scheduler.quarantine.limits = (struct quarantine_limits){
-		.strikes = 2, .first_ns = 300 * MS, .longest_ns = 1000 * MS, .fade_ns = 100000 * MS};
+	front.scheduler.quarantine.limits = (struct quarantine_limits){.strikes = 2,
+								       .first_ns = 300 * MS,
+								       .longest_ns = 1000 * MS,
+								       .fade_ns = 100000 * MS};
 	for (unsigned int i = 0; i < 2; i++) {
 		memset(outcome, 0, sizeof(outcome));
 		submit(0, 1);

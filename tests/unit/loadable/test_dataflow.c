@@ -100,7 +100,7 @@ Test(dataflow, pieces_in_any_order_add_up)
 	write_at(0, 10);
 	write_at(20, 10);
 	cr_assert_not(is_written(SCRATCH, 0, 50));
-	write_at(5, 20); /* overlaps two */
+	write_at(5, 20);  /* overlaps two */
 	write_at(30, 10); /* touches two */
 	cr_assert(is_written(SCRATCH, 0, 50));
 	cr_assert_eq(flow.own.n, 1);
@@ -108,7 +108,8 @@ Test(dataflow, pieces_in_any_order_add_up)
 
 Test(dataflow, private_buffers_are_each_subgraphs_own)
 {
-	struct graph_patch patch = {.area = GRAPH_AREA_PRIVATE, .section = 3, .size = 8, .subgraph = 1};
+	struct graph_patch patch = {
+		.area = GRAPH_AREA_PRIVATE, .section = 3, .size = 8, .subgraph = 1};
 	struct npu_insn insn = {.opcode = NPU_OP_COPY};
 
 	dataflow_write(&flow, &insn, &patch);

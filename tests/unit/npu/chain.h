@@ -38,7 +38,7 @@ struct machine {
 	uint64_t now;
 	uint8_t memory[MACHINE_SIZE];
 	uint8_t weights[4096]; /* behind ASID 1 */
-	uint32_t used; /* where the next object goes; may be turned back to reuse memory */
+	uint32_t used;	       /* where the next object goes; may be turned back to reuse memory */
 	struct machine_object object[256];
 	unsigned int n_objects; /* likewise */
 	struct machine_cause cause[256];

@@ -18,7 +18,7 @@ Test(list, keeps_the_order_of_appending)
 	list_init(&head);
 	for (int i = 0; i < 3; i++)
 		list_append(&head, &items[i].link);
-	list_for_each(pos, &head, link)
+	list_for_each (pos, &head, link)
 		cr_assert_eq(pos->value, n++);
 	cr_assert_eq(n, 3);
 }
@@ -46,7 +46,7 @@ Test(list, survives_removal_while_walking)
 	list_init(&head);
 	for (int i = 0; i < 4; i++)
 		list_append(&head, &items[i].link);
-	list_for_each_safe(pos, tmp, &head, link) {
+	list_for_each_safe (pos, tmp, &head, link) {
 		list_remove(&pos->link);
 		n++;
 	}
