@@ -26,8 +26,9 @@ objects  = $(patsubst %.c,$(B)/%.o,$(wildcard $(addsuffix /*.c,$1)))
 pb      := $(B)/proto/zhouyi.pb-c
 npu     := $(B)/libnpu.a
 loadable := $(B)/libloadable.a $(npu)
+policy  := $(B)/libpolicy.a
 compiler := $(B)/libcompiler.a $(loadable)
-daemon  := $(B)/libzhouyid.a $(B)/libproto.a $(loadable)
+daemon  := $(B)/libzhouyid.a $(B)/libproto.a $(policy) $(loadable)
 so      := $(B)/libzhouyi-client.so
 client  := $(so:.so=.a)
 cli     := $(B)/libcli.a $(so) $(loadable)
@@ -54,6 +55,7 @@ $(B)/zhouyi-cli: $(B)/client/cli/main.o $(cli)
 $(B)/zhouyi-cc: $(B)/compiler/main.o $(compiler)
 $(npu): $(call objects,npu)
 $(B)/libloadable.a: $(call objects,loadable)
+$(policy): $(call objects,policy)
 $(B)/libcompiler.a: $(filter-out %/main.o,$(call objects,compiler))
 $(B)/libcli.a: $(filter-out %/main.o,$(call objects,client/cli))
 $(B)/libproto.a: $(call objects,proto) $(pb).o
@@ -63,7 +65,7 @@ $(client): $(call objects,client proto) $(pb).o
 define unit-room
 $(call unit,$1): %: %.o $$(filter-out $(B)/tests/unit/$1/test_%,$$(call objects,tests/unit/$1)) $2
 endef
-$(foreach r,npu loadable compiler daemon client cli proto,$(eval $(call unit-room,$r,$(if $(filter proto,$r),$(B)/libproto.a,$($r)))))
+$(foreach r,npu loadable policy compiler daemon client cli proto,$(eval $(call unit-room,$r,$(if $(filter proto,$r),$(B)/libproto.a,$($r)))))
 $(fuzzers): %: %.o $(B)/libcompiler.a $(daemon)
 $(helpers) $(examples): %: %.o $(so) $(client) $(B)/libproto.a
 

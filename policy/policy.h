@@ -95,11 +95,11 @@ struct policy_account {
 	uint64_t device_ns; /* measured, times cores */
 
 	/* Private. */
-	struct list flows;	  /* policy_flow.account_link */
-	uint64_t share_at_ns;	  /* when its share allows the next job */
-	struct policy_timer *timer_; /* reserved */
-	struct tree_node wake;	  /* at share_at_ns */
-	bool waits;		  /* wake is set */
+	struct list flows;     /* policy_flow.account_link */
+	uint64_t share_at_ns;  /* by when what it used will be its share again */
+	struct tree_node wake; /* in policy.timers while it waits for that */
+	bool blocked;	       /* by its limits: none of its jobs is started */
+	uint64_t unblocked;    /* the decision before which it was */
 	struct policy_share shares[ZY_CLASS_MAX_];
 };
 
@@ -122,7 +122,10 @@ struct policy_client {
 struct policy_gate {
 	bool closed;
 	unsigned int n_queued; /* jobs that will go through it */
-	struct list flows;     /* private: policy_flow.gate_link */
+
+	/* Private. */
+	struct list flows; /* policy_flow.gate_link */
+	uint64_t opened;   /* the decision before which it was */
 };
 
 /* Why a job was not started at once; the last reason counts. */
@@ -167,17 +170,20 @@ struct policy_job {
 	uint64_t waited_for; /* id of the client; 0: nobody in particular */
 
 	/* Private. */
-	struct policy_flow *flow; /* queued in; NULL: not */
-	struct tree_node node;	  /* in flow->jobs, or in its reservation's core's frames */
-	struct tree_node due;	  /* the next moment at which time itself changes something */
-	unsigned char due_kind, state, home;
-	bool no_gaps;		/* was stopped once: only where nothing is reserved */
-	bool is_frame;		/* conforms to its reservation */
-	uint64_t conforms_ns;	/* a frame that came early is not protected before this */
-	uint64_t limit_ns;	/* on the device: when it has to be stopped; UINT64_MAX: never */
-	uint64_t free_ns;	/* on the device: when it is off its cores at the latest */
-	uint64_t charged_ns;	/* times cores */
-	uint64_t front_id;
+	struct policy_flow *flow; /* queued in; NULL: not, or as a frame */
+	struct tree_node node;	  /* in flow->jobs, or in the frames of its home core */
+	struct tree_node due;	  /* in policy.timers: when time itself changes something */
+	unsigned char state;	  /* enum job_state of policy_internal.h */
+	bool owed;		  /* was started because its class was owed its floor */
+	bool no_gaps;		  /* was stopped once: runs only where nothing is reserved */
+	bool again;		  /* was put back */
+	bool limited;		  /* on the device: has to be stopped after limit_ns */
+	struct list early_link;	  /* reservation.waiting */
+	uint64_t conforms_ns;	  /* a frame: protected from then on */
+	uint64_t pushed;	  /* the decision before which it came */
+	uint64_t limit_ns;	  /* on the device: how long it may run there */
+	uint64_t free_ns;	  /* on the device: when it is surely off its cores */
+	uint64_t charged_ns;	  /* times cores */
 };
 
 enum policy_action {
@@ -204,7 +210,7 @@ void policy_destroy(struct policy *policy);
 /* From now on. -EINVAL: as before. */
 int policy_set(struct policy *policy, const struct policy_settings *settings);
 
-void policy_account_init(struct policy_account *account);
+void policy_account_init(struct policy *policy, struct policy_account *account);
 /* Weight or limits were changed. */
 void policy_account_changed(struct policy *policy, struct policy_account *account, uint64_t now_ns);
 
@@ -227,8 +233,8 @@ void policy_cores_set(struct policy *policy, uint64_t healthy);
  */
 int policy_push(struct policy *policy, struct policy_job *job, uint64_t now_ns);
 
-/* It was on the device and is to run again: it stands where it stood. */
-void policy_push_again(struct policy *policy, struct policy_job *job, uint64_t now_ns);
+/* It was on the device and is to run again: it stands where it stood. -ENOMEM: it is finished. */
+int policy_push_again(struct policy *policy, struct policy_job *job, uint64_t now_ns);
 
 /* A queued job leaves. */
 void policy_remove(struct policy *policy, struct policy_job *job);
@@ -262,10 +268,10 @@ struct policy_class_info {
 struct policy_core_info {
 	bool healthy;
 	unsigned int n_on_device;
-	bool is_held;		  /* for a multi-core job that collects cores */
+	bool is_held; /* for a multi-core job that collects cores */
 	unsigned int n_reservations;
 	unsigned int reserved_ppm; /* utilisation by reservations, in millionths */
-	uint64_t tolerance_ns;	  /* how long others may block its reservations */
+	uint64_t tolerance_ns;	   /* how long others may block its reservations */
 	uint64_t device_ns;
 };
 

@@ -43,8 +43,15 @@ struct policy_client;
 
 #define RESERVATION_MAX_PER_CORE 32u
 
+/*
+ * A reservation without a frame for so long after one could have come is dormant: its core
+ * is everybody's. Its next frame wakes it, but is protected only when what was started meanwhile is
+ * surely done.
+ */
+#define RESERVATION_DORMANT_NS UINT64_C(1000000000)
+
 struct reservation_spec {
-	uint64_t budget_ns;   /* device time of a frame */
+	uint64_t budget_ns; /* device time of a frame */
 	uint64_t period_ns;
 	uint64_t deadline_ns; /* relative to the arrival */
 	uint64_t jitter_ns;   /* how much early a frame may come; less than the period */
@@ -57,9 +64,12 @@ struct reservation {
 	struct reservation_spec spec; /* as granted */
 	uint64_t id;		      /* the caller's to set */
 	unsigned int core;	      /* home */
-	uint64_t next_ns;	      /* theoretical arrival time of the next frame */
-	unsigned int n_jobs;	      /* queued or on the device */
+	uint64_t next_ns;	      /* theoretical arrival time of the next protected frame */
+	struct list waiting;	      /* policy_job.early_link: frames that do not conform yet */
+	unsigned int n_jobs;	      /* its frames that are queued or on the device */
 	bool released;		      /* vanishes with its last job */
+	bool dormant;
+	struct tree_node sleep; /* in policy.timers: when it may become that */
 	/* For people. */
 	uint64_t frames, early, overruns, missed;
 };
@@ -77,13 +87,13 @@ enum reservation_refusal {
 /* What came of asking. */
 struct reservation_verdict {
 	enum reservation_refusal refusal;
-	unsigned int core;	     /* granted: home */
-	uint64_t tolerance_ns;	     /* granted: that the home has from now on */
+	unsigned int core;     /* granted: home */
+	uint64_t tolerance_ns; /* granted: that the home has from now on */
 	unsigned int n_cores;
-	unsigned int used_ppm[64];   /* utilisation of each core by reservations, as it is after
-					this */
-	uint64_t best_period_ns;     /* refused: the smallest that would be granted with the same
-					budget, deadline and cores; 0: none */
+	unsigned int used_ppm[64]; /* utilisation of each core by reservations, as it is after
+				      this */
+	uint64_t best_period_ns;   /* refused: the smallest that would be granted with the same
+				      budget, deadline and cores; 0: none */
 };
 
 /*
@@ -92,7 +102,7 @@ struct reservation_verdict {
  */
 enum reservation_refusal policy_reserve(struct policy *policy, struct policy_client *client,
 					const struct reservation_spec *spec, bool probe,
-					struct reservation **ret,
+					uint64_t now_ns, struct reservation **ret,
 					struct reservation_verdict *ret_verdict);
 
 /* Give it back. Frames that are queued become ordinary realtime jobs. */
@@ -102,8 +112,7 @@ void policy_release(struct policy *policy, struct reservation *reservation, uint
  * The admission test of one core, by itself. Returns the tolerance, at least
  * @blocking_ns, or -1 if a deadline could be missed with a blocking of @blocking_ns.
  */
-int64_t reservation_tolerance(const struct reservation_spec *specs, size_t n,
-			      uint64_t blocking_ns);
+int64_t reservation_tolerance(const struct reservation_spec *specs, size_t n, uint64_t blocking_ns);
 
 /* "granted", "utilisation", …; never NULL. */
 const char *reservation_refusal_name(enum reservation_refusal refusal);

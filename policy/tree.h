@@ -15,8 +15,8 @@ struct tree_node {
 	struct tree_node *left, *right, *parent;
 	struct tree *tree; /* NULL: in none */
 	uint32_t priority;
-	uint64_t key[2];		 /* compared in this order */
-	uint64_t single, gang;		 /* own masks: single-core and multi-core work */
+	uint64_t key[2];	       /* compared in this order */
+	uint64_t single, gang;	       /* own masks: single-core and multi-core work */
 	uint64_t all_single, all_gang; /* of this node and all below */
 };
 
