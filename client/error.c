@@ -10,7 +10,8 @@ _Static_assert((int)ZHOUYI_ERROR_WRONG_TARGET == (int)ZY_WRONG_TARGET, "one numb
 _Static_assert((int)ZHOUYI_ERROR_DEVICE_FAULT == (int)ZY_DEVICE_FAULT, "one numbering");
 _Static_assert((int)ZHOUYI_ERROR_DISCONNECTED == (int)ZY_DISCONNECTED, "one numbering");
 _Static_assert((int)ZHOUYI_ERROR_QUARANTINED == (int)ZY_QUARANTINED, "one numbering");
-_Static_assert((int)ZHOUYI_ERROR_QUARANTINED + 1 == (int)ZY_STATUS_MAX_, "one numbering");
+_Static_assert((int)ZHOUYI_ERROR_DROPPED == (int)ZY_DROPPED, "one numbering");
+_Static_assert((int)ZHOUYI_ERROR_NO_ROOM + 1 == (int)ZY_STATUS_MAX_, "one numbering");
 
 const char *zhouyi_strerror(int error)
 {

@@ -194,7 +194,8 @@ static enum zy_status submit_check(const struct session *session, const struct z
 	if (entry->class >= ZY_CLASS_MAX_)
 		return ZY_INVALID;
 	/* Better refused than treated as if it did not matter. */
-	if (entry->class != ZY_CLASS_INTERACTIVE || entry->deadline_ns)
+	if (entry->class != ZY_CLASS_INTERACTIVE || entry->deadline_ns || entry->n_cores > 1 ||
+	    entry->stream)
 		return ZY_NOT_SUPPORTED;
 	if (session->owner.n_jobs >= session->group->limits->queued_per_session)
 		return ZY_LIMIT;
@@ -220,6 +221,15 @@ static enum zy_status submit(struct session *session, const struct zy_submit *en
 		scheduler_submit(session->group->scheduler, &session->owner, binding, entry));
 }
 
+/* Whether a bit is set that this client cannot know, or that nobody knows. */
+static bool has_reserved_bits(const struct session *session, const struct zy_submit *entry)
+{
+	if (!(session->features & ZY_FEATURE_SCHEDULING) && (entry->n_cores || entry->stream))
+		return true;
+	return entry->flags ||
+	       !is_zero(entry->reserved, sizeof(entry->reserved) / sizeof(entry->reserved[0]));
+}
+
 static void receive_submit(struct session *session, const void *data, size_t size, size_t n_fds)
 {
 	struct zy_complete answer = {.type = ZY_PACKET_COMPLETE, .flags = ZY_COMPLETE_RELEASED};
@@ -234,7 +244,7 @@ static void receive_submit(struct session *session, const void *data, size_t siz
 		request_violation(session, "a submission out of turn");
 		return;
 	}
-	if (entry.flags || !is_zero(entry.reserved, 10)) {
+	if (has_reserved_bits(session, &entry)) {
 		request_violation(session, "a submission with reserved bits");
 		return;
 	}

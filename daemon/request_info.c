@@ -28,10 +28,11 @@ void request_hello(struct session *session, const Zy__Request *req, struct zy_fd
 	if (!request_check_name(session, req->serial, hello->name, SESSION_NAME_MAX - 1))
 		return;
 	session_set_name(session, hello->name);
+	session->features = hello->features & ZY_FEATURES;
 	session_enter(session, SESSION_READY);
 
 	welcome.version = ZY_PROTOCOL_VERSION;
-	welcome.features = hello->features & ZY_FEATURES;
+	welcome.features = session->features;
 	welcome.daemon_version = (char *)ZHOUYI_VERSION;
 	welcome.session = session->id;
 	response.body_case = ZY__RESPONSE__BODY_WELCOME;

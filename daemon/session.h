@@ -74,6 +74,7 @@ struct session {
 	struct session_group *group; /* borrowed */
 	uint64_t id;
 	enum session_state state;
+	uint64_t features; /* of hello: what both ends may use */
 	bool broken; /* nothing more is read or sent; destroyed in the next turn of the loop */
 	int fd;	     /* owned */
 	struct loop_io *io; /* owned */

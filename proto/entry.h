@@ -73,6 +73,10 @@ enum zy_status {
 	ZY_FORKED = 25,	      /* library only: the client belongs to the parent process */
 	ZY_IO = 26,	      /* library only: a file could not be read */
 	ZY_QUARANTINED = 27,  /* this client's requests of this model made the device hang: later */
+	/* Only to clients that negotiated ZY_FEATURE_SCHEDULING: */
+	ZY_DROPPED = 28, /* a newer frame of its stream took its place */
+	ZY_OVERRUN = 29, /* it ran longer than its reservation allows, and was stopped */
+	ZY_NO_ROOM = 30, /* the reservations that there are leave no room for it */
 	ZY_STATUS_MAX_
 };
 
@@ -87,7 +91,11 @@ struct zy_submit {
 	uint64_t core_mask;   /* cores it may run on; 0 = any */
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC, absolute, end to end; 0 = none */
 	uint64_t timeout_ns;  /* from acceptance to answer; 0 = none */
-	uint64_t reserved[10];
+	/* With ZY_FEATURE_SCHEDULING; else reserved: */
+	uint32_t n_cores; /* how many cores at once; 0 = 1 */
+	uint32_t stream;  /* id from CreateStream, whose class, deadline and cores then hold; 0 =
+			     none */
+	uint64_t reserved[9];
 };
 _Static_assert(sizeof(struct zy_submit) == 128, "entries have 128 bytes");
 
@@ -108,6 +116,33 @@ enum zy_fault {
  */
 #define ZY_COMPLETE_RELEASED (1u << 0)
 
+/* ZY_OK, but after the deadline. */
+#define ZY_COMPLETE_LATE (1u << 1)
+
+/* Why a request waited; the numbers of enum policy_wait. */
+enum zy_wait {
+	ZY_WAIT_NONE = 0,
+	ZY_WAIT_OWN = 1,	 /* behind a request of the same client */
+	ZY_WAIT_RUNNING = 2,	 /* for one that was running already */
+	ZY_WAIT_URGENT = 3,	 /* behind a more urgent class */
+	ZY_WAIT_DEADLINE = 4,	 /* behind an earlier deadline */
+	ZY_WAIT_SHARE = 5,	 /* another client's turn in the same class */
+	ZY_WAIT_FLOOR = 6,	 /* a less urgent class was owed its floor */
+	ZY_WAIT_RESERVATION = 7, /* its cores were kept for a reservation, or ran one */
+	ZY_WAIT_THROTTLE = 8,	 /* its reservation, or a quota, was used up */
+	ZY_WAIT_GATE = 9,	 /* no execution slot of its model was free */
+	ZY_WAIT_CORES = 10,	 /* several cores had to become free together */
+	ZY_WAIT_RECOVERY = 11,	 /* it ran before and was put back */
+	ZY_WAIT_MAX_
+};
+
+/* Whose bound was reached: fault_code with ZY_LIMIT. */
+enum zy_limit {
+	ZY_LIMIT_OTHER = 0,
+	ZY_LIMIT_SESSION_QUEUED = 1, /* unanswered requests of this client */
+	ZY_LIMIT_ACCOUNT_QUEUED = 2, /* queued requests of all clients of this user */
+};
+
 /* The answer to one submit entry. Times are in nanoseconds. */
 struct zy_complete {
 	uint32_t type;	/* ZY_PACKET_COMPLETE */
@@ -116,23 +151,31 @@ struct zy_complete {
 	uint64_t request; /* the daemon's number for this request, as in its log; 0 if it was never
 			     accepted */
 	uint32_t flags;	  /* ZY_COMPLETE_* */
-	uint32_t waited_for;   /* reserved: 0 */
-	uint64_t queue_ns;     /* acceptance to hand-over to the device */
-	uint64_t run_ns;       /* on the device, as the device measures it */
-	uint64_t total_ns;     /* acceptance to this answer */
-	uint64_t cores;	       /* where it ran, one bit per core */
+	uint32_t waited_for; /* session whose request it waited for last; 0: nobody in particular */
+	uint64_t queue_ns;   /* acceptance to hand-over to the device */
+	uint64_t run_ns;     /* on the device, as the device measures it */
+	uint64_t total_ns;   /* acceptance to this answer */
+	uint64_t cores;	     /* where it ran, one bit per core */
 	uint64_t copied_bytes; /* tensor bytes the daemon copied: 0 on the zero-copy path */
 	/* With ZY_DEVICE_FAULT: */
 	uint32_t fault;	     /* enum zy_fault */
-	uint32_t fault_code; /* device specific; software NPU: enum npu_reason */
+	uint32_t fault_code; /* device specific; software NPU: enum npu_reason; and see enum
+				zy_limit */
 	uint64_t fault_address;
 	uint32_t fault_tcbp;
 	uint32_t fault_insn; /* index of the instruction */
 	uint8_t fault_core, fault_tec;
-	uint8_t reserved0[6];
-	uint64_t reserved[3];
+	uint8_t wait; /* enum zy_wait: the last reason why it was not started at once */
+	uint8_t reserved0[5];
+	uint64_t sequence; /* of a stream: its number among the stream's frames, from 1 */
+	uint64_t dropped;  /* of a stream: frames that were dropped so far */
+	uint64_t reserved[1];
 };
 _Static_assert(sizeof(struct zy_complete) == 128, "entries have 128 bytes");
 
-/* Feature bits of hello; none beyond the base protocol yet. */
-#define ZY_FEATURES UINT64_C(0)
+/*
+ * Feature bits of hello. Scheduling: n_cores and stream of submissions, the statuses
+ * from ZY_DROPPED on, and the requests from Reserve to GetAccounts.
+ */
+#define ZY_FEATURE_SCHEDULING (UINT64_C(1) << 0)
+#define ZY_FEATURES ZY_FEATURE_SCHEDULING

@@ -38,6 +38,9 @@ static const struct {
 	[ZY_QUARANTINED] = {"quarantined",
 			    "refused for a while: this client's requests of this model "
 			    "made the device hang"},
+	[ZY_DROPPED] = {"dropped", "a newer frame of its stream took its place"},
+	[ZY_OVERRUN] = {"overrun", "it ran longer than its reservation allows, and was stopped"},
+	[ZY_NO_ROOM] = {"no-room", "the reservations that there are leave no room for it"},
 };
 
 static const struct {
@@ -85,6 +88,15 @@ static const struct {
 	{EPROTONOSUPPORT, ZY_VERSION},
 	{EIO, ZY_INTERNAL},
 	{EKEYREJECTED, ZY_QUARANTINED},
+};
+
+static const char *const waits[ZY_WAIT_MAX_] = {
+	[ZY_WAIT_NONE] = "none",	 [ZY_WAIT_OWN] = "own",
+	[ZY_WAIT_RUNNING] = "running",	 [ZY_WAIT_URGENT] = "urgent",
+	[ZY_WAIT_DEADLINE] = "deadline", [ZY_WAIT_SHARE] = "share",
+	[ZY_WAIT_FLOOR] = "floor",	 [ZY_WAIT_RESERVATION] = "reservation",
+	[ZY_WAIT_THROTTLE] = "throttle", [ZY_WAIT_GATE] = "gate",
+	[ZY_WAIT_CORES] = "cores",	 [ZY_WAIT_RECOVERY] = "recovery",
 };
 
 static const char *const classes[ZY_CLASS_MAX_] = {
@@ -137,4 +149,9 @@ int zy_class_find(const char *name)
 		if (strcmp(classes[i], name) == 0)
 			return i;
 	return -EINVAL;
+}
+
+const char *zy_wait_name(unsigned int wait)
+{
+	return wait < ZY_WAIT_MAX_ ? waits[wait] : "unknown";
 }

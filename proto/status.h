@@ -28,3 +28,6 @@ const char *zy_class_name(unsigned int class);
 
 /* The class called @name, or -EINVAL. */
 int zy_class_find(const char *name);
+
+/* "none", "own", "running", …; static, never NULL. */
+const char *zy_wait_name(unsigned int wait);

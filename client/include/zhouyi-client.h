@@ -92,6 +92,9 @@ enum zhouyi_error {
 	ZHOUYI_ERROR_FORKED = 25,	    /* this client belongs to the parent process */
 	ZHOUYI_ERROR_IO = 26,		    /* a file could not be read */
 	ZHOUYI_ERROR_QUARANTINED = 27,	    /* refused for a while: made the device hang */
+	ZHOUYI_ERROR_DROPPED = 28,	    /* a newer frame of the stream took its place */
+	ZHOUYI_ERROR_OVERRUN = 29,	    /* ran longer than its reservation allows */
+	ZHOUYI_ERROR_NO_ROOM = 30,	    /* reservations leave no room for it */
 };
 
 /* The text of a code, of either sign; static, never NULL. */

@@ -257,11 +257,11 @@ static void answered(struct peer *peer, const void *data, size_t size)
 	expect(size == sizeof(answer));
 	memcpy(&answer, data, size);
 	expect(answer.type == ZY_PACKET_COMPLETE);
-	expect((answer.flags & ~ZY_COMPLETE_RELEASED) == 0);
+	expect((answer.flags & ~(ZY_COMPLETE_RELEASED | ZY_COMPLETE_LATE)) == 0);
 	if (answer.cookie & RAW_COOKIE)
 		return;
 	expect(answer.cookie < N_COOKIES && peer->waiting[answer.cookie]);
-	if (!answer.flags) {
+	if (!(answer.flags & ZY_COMPLETE_RELEASED)) {
 		expect(!peer->told[answer.cookie] && answer.status != ZY_OK);
 		peer->told[answer.cookie] = true;
 		return;
@@ -323,6 +323,7 @@ static void send_hello(struct peer *peer, uint32_t version, const char *name)
 	Zy__Request req = ZY__REQUEST__INIT;
 
 	hello.min_version = hello.max_version = version;
+	hello.features = ZY_FEATURES;
 	hello.name = (char *)name;
 	req.body_case = ZY__REQUEST__BODY_HELLO;
 	req.hello = &hello;

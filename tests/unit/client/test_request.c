@@ -617,7 +617,7 @@ Test(request, every_error_has_a_text_of_either_sign)
 		cr_assert_str_neq(zhouyi_strerror(i), "unknown", "%d", i);
 		cr_assert_str_eq(zhouyi_strerror(i), zhouyi_strerror(-i));
 	}
-	cr_assert_str_eq(zhouyi_strerror(ZHOUYI_ERROR_QUARANTINED + 1), "unknown");
+	cr_assert_str_eq(zhouyi_strerror(ZHOUYI_ERROR_NO_ROOM + 1), "unknown");
 	cr_assert_str_eq(zhouyi_strerror(INT32_MIN), "unknown");
 	cr_assert_str_eq(zhouyi_strerror(INT32_MAX), "unknown");
 }

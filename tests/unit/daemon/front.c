@@ -200,7 +200,7 @@ void front_receive(struct front *front, int client, struct front_packet *ret)
 	must(ret->size == sizeof(ret->complete));
 	memcpy(&ret->complete, ret->data, sizeof(ret->complete));
 	must(ret->complete.type == ZY_PACKET_COMPLETE);
-	must((ret->complete.flags & ~ZY_COMPLETE_RELEASED) == 0);
+	must((ret->complete.flags & ~(ZY_COMPLETE_RELEASED | ZY_COMPLETE_LATE)) == 0);
 }
 
 void front_packet_finish(struct front_packet *packet)
@@ -240,16 +240,22 @@ bool front_is_disconnected(struct front *front, int client)
 	return packet.size == 0 || packet.size == -ECONNRESET;
 }
 
-int front_hello(struct front *front, int client, const char *name)
+int front_hello_with(struct front *front, int client, const char *name, uint64_t features)
 {
 	Zy__Hello hello = ZY__HELLO__INIT;
 	Zy__Request req = ZY__REQUEST__INIT;
 
 	hello.min_version = hello.max_version = ZY_PROTOCOL_VERSION;
+	hello.features = features;
 	hello.name = (char *)name;
 	req.body_case = ZY__REQUEST__BODY_HELLO;
 	req.hello = &hello;
 	return front_call(front, client, &req, -1, NULL);
+}
+
+int front_hello(struct front *front, int client, const char *name)
+{
+	return front_hello_with(front, client, name, ZY_FEATURES);
 }
 
 int front_client(struct front *front)

@@ -76,6 +76,8 @@ bool front_is_disconnected(struct front *front, int client);
 /* The usual requests; ids, or a negative status. */
 int64_t front_create_buffer(struct front *front, int client, uint64_t size);
 int front_hello(struct front *front, int client, const char *name);
+/* As an older or newer client would say it. */
+int front_hello_with(struct front *front, int client, const char *name, uint64_t features);
 
 /* A memfd with a software program that copies @n_bytes, after @opcode with @extra unless that is 0.
  */

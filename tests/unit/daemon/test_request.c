@@ -275,7 +275,7 @@ Test(request, submissions_are_exact_and_their_reserved_bits_zero)
 	entry.flags = 1;
 	violates(&entry, sizeof(entry), NULL, 0);
 	entry.flags = 0;
-	for (int i = 0; i < 10; i++) {
+	for (size_t i = 0; i < sizeof(entry.reserved) / sizeof(entry.reserved[0]); i++) {
 		entry.reserved[i] = UINT64_C(1) << 63;
 		violates(&entry, sizeof(entry), NULL, 0);
 		entry.reserved[i] = 0;
@@ -285,6 +285,21 @@ Test(request, submissions_are_exact_and_their_reserved_bits_zero)
 	client = front_connect(&front);
 	cr_assert_eq(front_send(client, &entry, sizeof(entry), NULL, 0), 0);
 	cr_expect(front_is_disconnected(&front, client));
+}
+
+Test(request, what_a_client_did_not_negotiate_is_reserved_for_it)
+{
+	struct zy_submit entry = {.type = ZY_PACKET_SUBMIT, .class = ZY_CLASS_INTERACTIVE};
+
+	for (int i = 0; i < 2; i++) {
+		entry.n_cores = i == 0;
+		entry.stream = i == 1;
+		close(client);
+		client = front_connect(&front);
+		cr_assert_eq(front_hello_with(&front, client, "old", 0), 0);
+		cr_assert_eq(front_send(client, &entry, sizeof(entry), NULL, 0), 0);
+		cr_expect(front_is_disconnected(&front, client), "field %d", i);
+	}
 }
 
 /* What protobuf makes of 64 KiB depends on how they are filled; for us there is a bound. */

@@ -57,3 +57,13 @@ Test(status, classes_have_names_both_ways)
 	cr_assert_str_eq(zy_class_name(ZY_CLASS_MAX_), "unknown");
 	cr_assert_eq(zy_class_find("unknown"), -EINVAL);
 }
+
+Test(status, waits_have_names_of_their_own)
+{
+	for (unsigned int i = 0; i < ZY_WAIT_MAX_; i++) {
+		cr_assert_not_null(zy_wait_name(i), "wait %u", i);
+		for (unsigned int j = 0; j < i; j++)
+			cr_assert_str_neq(zy_wait_name(i), zy_wait_name(j));
+	}
+	cr_assert_str_eq(zy_wait_name(ZY_WAIT_MAX_), "unknown");
+}
