@@ -36,6 +36,15 @@ static const struct request_op request_ops[] = {
 	[ZY__REQUEST__BODY_CANCEL] = {ALWAYS, 0, request_cancel},
 	[ZY__REQUEST__BODY_GET_STATUS] = {ALWAYS, 0, request_get_status},
 	[ZY__REQUEST__BODY_GET_DEVICE] = {ALWAYS, 0, request_get_device},
+	[ZY__REQUEST__BODY_RESERVE] = {WORK, 0, request_schedule},
+	[ZY__REQUEST__BODY_RELEASE] = {ALWAYS, 0, request_schedule},
+	[ZY__REQUEST__BODY_CREATE_STREAM] = {WORK, 0, request_schedule},
+	[ZY__REQUEST__BODY_DESTROY_STREAM] = {ALWAYS, 0, request_schedule},
+	[ZY__REQUEST__BODY_GET_STREAM] = {ALWAYS, 0, request_schedule},
+	[ZY__REQUEST__BODY_EXPLAIN] = {ALWAYS, 0, request_schedule},
+	[ZY__REQUEST__BODY_GET_PLAN] = {ALWAYS, 0, request_schedule},
+	[ZY__REQUEST__BODY_GET_TRACE] = {ALWAYS, 0, request_schedule},
+	[ZY__REQUEST__BODY_GET_ACCOUNTS] = {ALWAYS, 0, request_schedule},
 };
 
 const struct request_op *request_op_find(unsigned int body)

@@ -20,7 +20,7 @@ typedef void request_handler(struct session *session, const Zy__Request *req, st
 request_handler request_hello, request_load_model, request_open_model, request_close_model,
 	request_unload_model, request_list_models, request_create_buffer, request_destroy_buffer,
 	request_create_binding, request_destroy_binding, request_cancel, request_get_status,
-	request_get_device;
+	request_get_device, request_schedule;
 
 /* Success, without a body. */
 void reply_done(struct session *session, uint32_t serial);
