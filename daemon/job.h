@@ -37,6 +37,7 @@ struct binding;
 struct job_owner;
 struct scheduler;
 struct slot;
+struct stream;
 
 enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_FAILED, JOB_CLEARING };
 
@@ -53,8 +54,11 @@ struct job {
 	enum zy_class job_class;
 	uint64_t core_mask; /* effective, never 0 */
 	uint64_t accepted_ns, started_ns;
-	uint64_t timeout_at_ns; /* 0: none */
-	struct list timed_link; /* scheduler.timed, if it has a timeout */
+	uint64_t timeout_at_ns;	 /* 0: none */
+	struct list timed_link;	 /* scheduler.timed, if it has a timeout */
+	struct stream *stream;	 /* a reference; NULL: it is no frame */
+	struct list stream_link; /* stream.queued, while it is */
+	uint64_t sequence;	 /* of the stream */
 	uint64_t copied_bytes;
 	enum zy_status verdict;	 /* ZY_OK: none */
 	bool detached;		 /* its owner has been told the verdict */

@@ -50,6 +50,7 @@ static struct job *job_get(struct scheduler *sched)
 		list_init(&job->link);
 		list_init(&job->owner_link);
 		list_init(&job->timed_link);
+		list_init(&job->stream_link);
 	}
 	return job;
 }
