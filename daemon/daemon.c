@@ -100,9 +100,9 @@ static void on_hangup(void *arg)
  * Building
  */
 
-static void on_slot_ready(void *arg)
+static void on_slot_ready(void *arg, struct model *model)
 {
-	scheduler_kick(arg);
+	scheduler_slot_ready(arg, model);
 }
 
 static int open_device(struct daemon *daemon, const char **ret_reason)

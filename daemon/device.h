@@ -39,6 +39,8 @@ struct device_caps {
 	uint64_t memory_bytes; /* device memory in all */
 	uint32_t tail_bytes;   /* readable bytes the device wants behind every tensor */
 	unsigned int depth;    /* jobs it takes at once; device_submit() beyond is -EAGAIN */
+	uint64_t stop_ns;      /* a job is off the device so long after device_abort(); UINT64_MAX:
+				  nobody knows */
 };
 
 /* Device memory. Page aligned, zeroed when created. Created and destroyed [any]. */

@@ -25,6 +25,8 @@
 #include "daemon/device_backend.h"
 #include "proto/entry.h"
 
+/* A core looks for aborts after each slice, if the host lets its thread run. */
+#define STOP_NS UINT64_C(2000000)
 #define WINDOW_BASE UINT64_C(0x100000000) /* upper bits that matter, as on real buses */
 #define WINDOW_SIZE (UINT64_C(3) << 30)
 #define JOBS_PER_CORE 2
@@ -466,6 +468,7 @@ static void fill_caps(struct device_caps *caps, const struct device_soft_config 
 	caps->memory_bytes = config->memory_bytes;
 	caps->tail_bytes = 0;
 	caps->depth = caps->cores * JOBS_PER_CORE;
+	caps->stop_ns = STOP_NS;
 }
 
 static int soft_start(struct soft *soft, const struct device_soft_config *config)

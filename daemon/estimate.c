@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/estimate.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -9,15 +10,37 @@ void estimate_init(struct estimate *estimate)
 	*estimate = (struct estimate){0};
 }
 
-void estimate_add(struct estimate *estimate, uint64_t run_ns)
-{
-	estimate->run_ns[estimate->n % ESTIMATE_WINDOW] = run_ns;
-	estimate->n++;
-}
-
 static size_t n_remembered(const struct estimate *estimate)
 {
 	return estimate->n < ESTIMATE_WINDOW ? (size_t)estimate->n : ESTIMATE_WINDOW;
+}
+
+static void take_extremes(struct estimate *estimate, uint64_t run_ns, bool first)
+{
+	if (first || run_ns > estimate->slowest_ns)
+		estimate->slowest_ns = run_ns;
+	if (first || run_ns < estimate->fastest_ns)
+		estimate->fastest_ns = run_ns;
+}
+
+static void find_extremes(struct estimate *estimate)
+{
+	for (size_t i = 0; i < n_remembered(estimate); i++)
+		take_extremes(estimate, estimate->run_ns[i], i == 0);
+}
+
+void estimate_add(struct estimate *estimate, uint64_t run_ns)
+{
+	uint64_t *place = &estimate->run_ns[estimate->n % ESTIMATE_WINDOW], forgotten = *place;
+	bool was_extreme = estimate->n >= ESTIMATE_WINDOW &&
+			   (forgotten == estimate->slowest_ns || forgotten == estimate->fastest_ns);
+
+	*place = run_ns;
+	estimate->n++;
+	if (was_extreme)
+		find_extremes(estimate);
+	else
+		take_extremes(estimate, run_ns, estimate->n == 1);
 }
 
 static void sort(uint64_t *values, size_t n)
@@ -61,18 +84,12 @@ uint64_t estimate_quantile(const struct estimate *estimate, double q)
 
 uint64_t estimate_limit(const struct estimate *estimate, const struct estimate_limits *limits)
 {
-	size_t n = n_remembered(estimate);
-	uint64_t slowest = 0;
 	double limit;
 
-	if (n == 0)
+	if (estimate->n == 0)
 		return limits->ceiling_ns;
-	for (size_t i = 0; i < n; i++)
-		if (estimate->run_ns[i] > slowest)
-			slowest = estimate->run_ns[i];
-
 	/* The product may be more than an integer holds: compare before it becomes one. */
-	limit = limits->factor * (double)slowest;
+	limit = limits->factor * (double)estimate->slowest_ns;
 	if (limit < (double)limits->floor_ns)
 		limit = (double)limits->floor_ns;
 	return limit < (double)limits->ceiling_ns ? (uint64_t)limit : limits->ceiling_ns;

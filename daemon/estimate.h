@@ -14,6 +14,7 @@
 struct estimate {
 	uint64_t run_ns[ESTIMATE_WINDOW]; /* newest at (n - 1) % ESTIMATE_WINDOW */
 	uint64_t n;			  /* runs seen */
+	uint64_t slowest_ns, fastest_ns;  /* of those remembered; 0: none */
 };
 
 /* How a learned time becomes a limit. */

@@ -29,7 +29,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/cookie_table.h"
 #include "daemon/worker.h"
+#include "policy/policy.h"
 #include "proto/entry.h"
 #include "proto/list.h"
 
@@ -38,27 +40,31 @@ struct job_owner;
 struct scheduler;
 struct slot;
 struct stream;
+struct tenant;
 
 enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_FAILED, JOB_CLEARING };
 
 struct job {
-	struct list link;	     /* in the queue, or in its core's list of running jobs */
-	struct list owner_link;	     /* job_owner.jobs */
-	struct scheduler *scheduler; /* borrowed */
-	struct job_owner *owner;     /* borrowed; NULL: gone, nobody wants the answer */
+	struct list link;	      /* scheduler.queued, or its core's list of running jobs */
+	struct list owner_link;	      /* job_owner.jobs */
+	struct cookie_link by_cookie; /* job_owner.by_cookie */
+	struct policy_job policy;     /* what the policy knows of it: class, cores, times */
+	struct tenant *tenant;	      /* a reference: whose it is, also when the owner is gone */
+	struct scheduler *scheduler;  /* borrowed */
+	struct job_owner *owner;      /* borrowed; NULL: gone, nobody wants the answer */
 	enum job_state state;
 	uint64_t id;		 /* the daemon's number for the request */
 	uint64_t cookie;	 /* the client's */
 	uint32_t uid;		 /* the client's; outlives the owner */
 	struct binding *binding; /* a reference */
-	enum zy_class job_class;
-	uint64_t core_mask; /* effective, never 0 */
-	uint64_t accepted_ns, started_ns;
+	uint64_t deadline_ns;	 /* end to end; 0: none */
+	uint64_t started_ns;	 /* latest hand-over to the device; 0: none */
 	uint64_t timeout_at_ns;	 /* 0: none */
 	struct list timed_link;	 /* scheduler.timed, if it has a timeout */
 	struct stream *stream;	 /* a reference; NULL: it is no frame */
 	struct list stream_link; /* stream.queued, while it is */
 	uint64_t sequence;	 /* of the stream */
+	uint64_t reservation;	 /* number of; 0: none */
 	uint64_t copied_bytes;
 	enum zy_status verdict;	 /* ZY_OK: none */
 	bool detached;		 /* its owner has been told the verdict */
@@ -66,7 +72,7 @@ struct job {
 	bool suspect;		 /* was on the device when that had to be reset: runs alone */
 	struct zy_complete last; /* CLEARING: the answer to give afterwards */
 	struct work work;	 /* CLEARING */
-	unsigned int core;	 /* RUNNING: where the scheduler put it */
+	unsigned int core;	 /* RUNNING: where the scheduler put it; the first of several */
 	uint32_t device_cookie;	 /* RUNNING: index into the scheduler's table */
 	struct slot *slot;	 /* RUNNING */
 	uint64_t since_ns;	 /* RUNNING: when its core got to it; 0: it has not yet */
@@ -76,18 +82,10 @@ struct job {
 /* Who submits jobs and gets the answers; embedded in a session. */
 struct job_owner {
 	struct list jobs; /* job.owner_link; unanswered, or not released yet */
+	struct cookie_table by_cookie;
 	unsigned int n_jobs;
-	uint32_t uid;	  /* whom strikes count against */
-	bool is_internal; /* the daemon itself: its jobs are not counted */
+	struct tenant *tenant; /* a reference */
+	uint32_t uid;	       /* whom strikes count against */
+	bool is_internal;      /* the daemon itself: its jobs are not counted */
 	void (*answer)(struct job_owner *owner, const struct zy_complete *answer);
 };
-
-static inline void job_owner_init(struct job_owner *owner,
-				  void (*answer)(struct job_owner *, const struct zy_complete *))
-{
-	list_init(&owner->jobs);
-	owner->n_jobs = 0;
-	owner->uid = 0;
-	owner->is_internal = false;
-	owner->answer = answer;
-}

@@ -116,6 +116,7 @@ struct model *model_create(struct model_registry *reg, const uint8_t hash[32], c
 	memcpy(model->hash, hash, sizeof(model->hash));
 	snprintf(model->name, sizeof(model->name), "%s", name);
 	list_init(&model->free_slots);
+	policy_gate_init(&model->gate);
 	list_append(&reg->models, &model->link);
 	reg->n_models++;
 	return model;

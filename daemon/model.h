@@ -21,6 +21,7 @@
 
 #include "daemon/estimate.h"
 #include "loadable/loadable_elf.h"
+#include "policy/policy.h"
 #include "proto/list.h"
 #include "proto/scope.h"
 
@@ -40,8 +41,8 @@ struct model_registry {
 	size_t max_models;
 	size_t max_image;	 /* bytes */
 	uint64_t max_slot_bytes; /* device memory one slot may need */
-	/* A slot became free or was made: jobs that waited for one may go on. */
-	void (*slot_ready)(void *arg);
+	/* @model has a free slot again: jobs that waited for one may go on. */
+	void (*slot_ready)(void *arg, struct model *model);
 	void *slot_ready_arg;
 };
 
@@ -60,6 +61,7 @@ struct model {
 	struct estimate estimate; /* of its run time; one kind of core */
 	struct list free_slots;	  /* slot.link */
 	unsigned int n_slots;
+	struct policy_gate gate;     /* the scheduler's: whether a slot is free */
 	struct model_memory *memory; /* private to model.c and slot.c */
 };
 

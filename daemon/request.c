@@ -203,8 +203,7 @@ static enum zy_status submit_check(const struct session *session, const struct z
 	if (entry->class >= ZY_CLASS_MAX_)
 		return ZY_INVALID;
 	/* Better refused than treated as if it did not matter. */
-	if (entry->class != ZY_CLASS_INTERACTIVE || entry->deadline_ns || entry->n_cores > 1 ||
-	    entry->stream)
+	if (entry->stream)
 		return ZY_NOT_SUPPORTED;
 	if (session->owner.n_jobs >= session->group->limits->queued_per_session)
 		return ZY_LIMIT;
@@ -227,7 +226,7 @@ static enum zy_status submit(struct session *session, const struct zy_submit *en
 	if (!binding)
 		return ZY_NOT_FOUND;
 	return zy_status_from_errno(
-		scheduler_submit(session->group->scheduler, &session->owner, binding, entry));
+		scheduler_submit(session->group->scheduler, &session->owner, binding, entry, NULL));
 }
 
 /* Whether a bit is set that this client cannot know, or that nobody knows. */

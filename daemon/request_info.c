@@ -85,7 +85,7 @@ void request_get_status(struct session *session, const Zy__Request *req, struct 
 	status.uptime_ns = loop_now() - group->started_ns;
 	status.sessions = group->n_sessions;
 	status.models = (uint32_t)group->models->n_models;
-	status.queued = (uint32_t)sched->queue.n_jobs;
+	status.queued = policy_n_queued(sched->policy);
 	status.running = sched->n_running + sched->n_clearing;
 	status.accepted = sched->counters.accepted;
 	status.answered = sched->counters.answered;

@@ -65,7 +65,7 @@ static void declare_gone(struct scheduler *sched)
 	struct job *job;
 
 	log_error("the device is gone; it will be used again when it is back");
-	while ((job = list_first(&sched->queue.jobs, struct job, link)))
+	while ((job = list_first(&sched->queued, struct job, link)))
 		scheduler_drop(sched, job, ZY_DEVICE_GONE);
 	/* Their buffers stay pinned: nobody knows what the device still does. */
 	for (job = scheduler_next_running(sched, NULL); job;
@@ -189,6 +189,19 @@ void rescue_stop(struct scheduler *sched, struct job *job, enum zy_status verdic
 	(void)device_abort(sched->device, scheduler_device_cookie(sched, job));
 	job->due_ns = loop_now() + sched->patience.recovery.abort_ns;
 	ring_at(sched, job->due_ns);
+}
+
+void rescue_preempt(struct scheduler *sched, struct job *job)
+{
+	/* If it is refused, or without effect, the watchdog's own limit holds. */
+	if (job->verdict == ZY_OK)
+		(void)device_abort(sched->device, scheduler_device_cookie(sched, job));
+}
+
+uint64_t rescue_bound(const struct scheduler *sched, const struct model *model)
+{
+	return estimate_limit(&model->estimate, limits_of(sched, model)) +
+	       sched->patience.recovery.abort_ns;
 }
 
 static bool has_overrun(struct scheduler *sched, struct job *job, uint64_t now)

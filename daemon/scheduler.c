@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/binding.h"
 #include "daemon/buffer.h"
@@ -9,12 +11,10 @@
 #include "daemon/model.h"
 #include "daemon/scheduler_internal.h"
 #include "daemon/slot.h"
-
-/* One running and one ready, so that a core need not wait for the loop between two jobs. */
-#define CORE_DEPTH 2u
+#include "daemon/stream.h"
+#include "daemon/tenant.h"
 
 #define EVENTS_PER_TURN 32u
-#define NO_ENTRY UINT32_MAX
 
 /*
  * Device cookies are an index into this table and a generation, so that whatever a
@@ -26,43 +26,9 @@ struct scheduler_entry {
 	uint32_t next_free;
 };
 
-static uint64_t all_cores(const struct scheduler *sched)
-{
-	unsigned int n = sched->device->caps.cores;
-
-	return n >= 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
-}
-
 /*
  * Jobs
  */
-
-static struct job *job_get(struct scheduler *sched)
-{
-	struct job *job = list_first(&sched->pool, struct job, link);
-
-	if (job)
-		list_remove(&job->link);
-	else
-		job = malloc(sizeof(*job));
-	if (job) {
-		*job = (struct job){.id = sched->next_id++, .device_cookie = NO_ENTRY};
-		list_init(&job->link);
-		list_init(&job->owner_link);
-		list_init(&job->timed_link);
-		list_init(&job->stream_link);
-	}
-	return job;
-}
-
-static void job_leave_owner(struct job *job)
-{
-	if (!job->owner)
-		return;
-	list_remove(&job->owner_link);
-	job->owner->n_jobs--;
-	job->owner = NULL;
-}
 
 /* What every entry about the job says. */
 static void fill_in(const struct job *job, struct zy_complete *answer)
@@ -70,11 +36,50 @@ static void fill_in(const struct job *job, struct zy_complete *answer)
 	uint64_t now = loop_now();
 
 	answer->type = ZY_PACKET_COMPLETE;
+	answer->flags = 0;
 	answer->cookie = job->cookie;
 	answer->request = job->id;
-	answer->total_ns = now - job->accepted_ns;
-	answer->queue_ns = (job->started_ns ? job->started_ns : now) - job->accepted_ns;
+	answer->total_ns = now - job->policy.accepted_ns;
+	answer->queue_ns = (job->started_ns ? job->started_ns : now) - job->policy.accepted_ns;
 	answer->copied_bytes = job->copied_bytes;
+	answer->wait = (uint8_t)job->policy.wait;
+	answer->waited_for = (uint32_t)job->policy.waited_for;
+	if (answer->status == ZY_OK && job->deadline_ns && now > job->deadline_ns)
+		answer->flags |= ZY_COMPLETE_LATE;
+	stream_fill(job, answer);
+}
+
+static void remember(struct scheduler *sched, const struct job *job,
+		     const struct zy_complete *answer)
+{
+	const struct tenant *tenant = job->tenant;
+	const struct model *model = job->binding->model;
+	struct history_record record = {
+		.request = job->id,
+		.accepted_ns = job->policy.accepted_ns,
+		.started_ns = job->started_ns,
+		.ended_ns = loop_now(),
+		.cores = job->started_ns ? job->policy.on_cores : 0,
+		.session = tenant->client.id,
+		.uid = job->uid,
+		.class = (uint8_t)job->policy.class,
+		.wait = (uint8_t)job->policy.wait,
+		.n_cores = (uint8_t)job->policy.n_cores,
+		.status = (uint8_t)answer->status,
+		.allowed = job->policy.cores,
+		.run_ns = answer->run_ns,
+		.deadline_ns = job->deadline_ns,
+		.waited_for = job->policy.waited_for,
+		.stream = job->stream ? job->stream->number : 0,
+		.sequence = job->sequence,
+		.reservation = job->reservation,
+		.late = answer->flags & ZY_COMPLETE_LATE,
+	};
+
+	memcpy(record.model_hash, model->hash, sizeof(record.model_hash));
+	snprintf(record.client, sizeof(record.client), "%.31s", tenant->name);
+	snprintf(record.model, sizeof(record.model), "%.31s", model->name);
+	history_add(&sched->history, &record);
 }
 
 static void count_answer(struct scheduler *sched, const struct job *job, int32_t status)
@@ -95,10 +100,14 @@ static void job_finish(struct scheduler *sched, struct job *job, struct zy_compl
 	struct job_owner *owner = job->owner;
 
 	fill_in(job, answer);
-	answer->flags = ZY_COMPLETE_RELEASED;
+	answer->flags |= ZY_COMPLETE_RELEASED;
 	count_answer(sched, job, answer->status);
+	if (!job->is_internal)
+		remember(sched, job, answer);
+	stream_leave(job, answer);
 	rescue_clear(sched, job);
-	job_leave_owner(job);
+	scheduler_leave_owner(job);
+	tenant_unref(job->tenant);
 	binding_unref(job->binding);
 	list_append(&sched->pool, &job->link);
 	if (owner)
@@ -148,7 +157,8 @@ void scheduler_answer_status(struct scheduler *sched, struct job *job, enum zy_s
 
 void scheduler_drop(struct scheduler *sched, struct job *job, enum zy_status status)
 {
-	queue_remove(&sched->queue, job);
+	policy_remove(sched->policy, &job->policy);
+	list_remove(&job->link);
 	scheduler_answer_status(sched, job, status);
 }
 
@@ -186,7 +196,7 @@ static void entry_put(struct scheduler *sched, struct job *job)
 	entry->job = NULL;
 	entry->next_free = sched->free_entry;
 	sched->free_entry = job->device_cookie;
-	job->device_cookie = NO_ENTRY;
+	job->device_cookie = SCHEDULER_NO_ENTRY;
 }
 
 uint64_t scheduler_device_cookie(const struct scheduler *sched, const struct job *job)
@@ -227,75 +237,91 @@ static void core_goes_on(struct scheduler *sched, unsigned int core)
 		rescue_watch(sched, head, loop_now());
 }
 
+void scheduler_gate(struct scheduler *sched, struct model *model)
+{
+	bool none = list_is_empty(&model->free_slots);
+
+	policy_gate_set(sched->policy, &model->gate, none);
+	if (none && model->gate.n_queued)
+		(void)slot_take(model);
+}
+
 static void job_leave_device(struct scheduler *sched, struct job *job)
 {
+	struct model *model = job->binding->model;
+
 	list_remove(&job->link);
 	sched->n_running--;
-	sched->load[job->core]--;
 	entry_put(sched, job);
 	slot_put(job->slot);
 	job->slot = NULL;
+	scheduler_gate(sched, model);
 	core_goes_on(sched, job->core);
 }
 
-static uint64_t job_placement(const struct scheduler *sched, const struct job *job)
+/* It will run again. */
+static void job_requeue(struct scheduler *sched, struct job *job)
 {
-	return sched->device->caps.placement == DEVICE_PLACEMENT_NONE ? all_cores(sched)
-								      : UINT64_C(1) << job->core;
+	job->state = JOB_QUEUED;
+	stream_put_back(job);
+	if (policy_push_again(sched->policy, &job->policy, job->suspect, loop_now()) == 0) {
+		list_append(&sched->queued, &job->link);
+		return;
+	}
+	job->state = JOB_FAILED;
+	list_append(&sched->failed, &job->link);
+	loop_timer_set(sched->failed_timer, 0);
 }
 
-/* Returns 0, or why the device did not take it; the job is then as it was, but out of the queue. */
-static int job_start(struct scheduler *sched, struct job *job, unsigned int core)
+static uint64_t device_cores(const struct scheduler *sched, uint64_t cores)
+{
+	return sched->device->caps.placement == DEVICE_PLACEMENT_NONE ? scheduler_all_cores(sched)
+								      : cores;
+}
+
+/* Returns 0, or why the device did not take it; the job is then in no list. */
+static int job_start(struct scheduler *sched, struct job *job, uint64_t cores)
 {
 	int r;
 
+	list_remove(&job->link);
 	job->slot = slot_take(job->binding->model);
 	if (!job->slot)
 		return -EAGAIN;
-	job->core = core;
+	scheduler_gate(sched, job->binding->model);
+	job->core = (unsigned int)__builtin_ctzll(cores);
 	job->copied_bytes += slot_prepare(job->slot, job->binding);
 	entry_take(sched, job);
 	job->slot->job.cookie = scheduler_device_cookie(sched, job);
 	job->slot->job.fast = false;
-	job->slot->job.core_mask = job_placement(sched, job);
+	job->slot->job.core_mask = device_cores(sched, cores);
 	job->started_ns = loop_now();
 	job->state = JOB_RUNNING;
+	stream_started(job);
 	job->since_ns = 0;
 	job->due_ns = UINT64_MAX;
-	sched->load[core]++;
 	sched->n_running++;
-	list_append(&sched->running[core], &job->link);
+	list_append(&sched->running[job->core], &job->link);
 
 	r = device_submit(sched->device, &job->slot->job);
 	if (r < 0)
 		job_leave_device(sched, job);
 	else
-		core_goes_on(sched, core);
+		core_goes_on(sched, job->core);
 	return r;
-}
-
-static bool job_can_start(const struct job *job, void *arg)
-{
-	struct model *model = job->binding->model;
-
-	(void)arg;
-	if (!list_is_empty(&model->free_slots))
-		return true;
-	/* Asks the worker for one more; slot_ready brings us back. */
-	(void)slot_take(model);
-	return false;
 }
 
 /* The device did not take it, and it is in no list. */
 static void start_failed(struct scheduler *sched, struct job *job, int r)
 {
 	job->started_ns = 0;
-	if (r == -ENODEV) {
-		job->state = JOB_QUEUED;
-		queue_push_again(&sched->queue, job);
-		rescue_vanished(sched);
+	if (r == -ENODEV || r == -EAGAIN) {
+		job_requeue(sched, job);
+		if (r == -ENODEV)
+			rescue_vanished(sched);
 		return;
 	}
+	policy_finished(sched->policy, &job->policy, 0, loop_now());
 	/* Never answer from inside scheduler_submit(): the owner may be in the middle of something.
 	 */
 	job->state = JOB_FAILED;
@@ -303,30 +329,76 @@ static void start_failed(struct scheduler *sched, struct job *job, int r)
 	loop_timer_set(sched->failed_timer, 0);
 }
 
+static void carry_out(struct scheduler *sched, const struct policy_decision *decision)
+{
+	struct job *job = list_entry(decision->job, struct job, policy);
+	int r;
+
+	switch (decision->action) {
+	case POLICY_NOTHING:
+		break;
+	case POLICY_START:
+		r = job_start(sched, job, decision->cores);
+		if (r < 0)
+			start_failed(sched, job, r);
+		break;
+	case POLICY_EXPIRE:
+		list_remove(&job->link);
+		scheduler_answer_status(sched, job, ZY_DEADLINE_EXPIRED);
+		break;
+	case POLICY_PREEMPT:
+		sched->counters.preempted++;
+		rescue_preempt(sched, job);
+		break;
+	case POLICY_STOP:
+		rescue_stop(sched, job, ZY_OVERRUN);
+		break;
+	}
+}
+
+static void ring_at(struct scheduler *sched, uint64_t at_ns)
+{
+	if (at_ns == sched->alarm_ns)
+		return;
+	sched->alarm_ns = at_ns;
+	if (at_ns == UINT64_MAX)
+		loop_timer_clear(sched->alarm);
+	else
+		loop_timer_set(sched->alarm, at_ns);
+}
+
+static void on_alarm(void *arg)
+{
+	struct scheduler *sched = arg;
+
+	sched->alarm_ns = UINT64_MAX;
+	scheduler_kick(sched);
+	scheduler_check_drained(sched);
+}
+
 void scheduler_kick(struct scheduler *sched)
 {
-	struct queue_view view = {
-		.load = sched->load,
-		.n_cores = sched->device->caps.cores,
-		.depth = CORE_DEPTH,
-		.can_start = job_can_start,
-	};
-	int r;
+	struct policy_decision decision;
 
 	/* Giving a slot back while starting a job ends up here again. */
 	if (sched->kicking)
 		return;
 	sched->kicking = true;
-	while (sched->free_entry != NO_ENTRY && rescue_may_start(sched)) {
-		struct queue_decision next = queue_next(&sched->queue, &view, loop_now());
-
-		if (!next.job)
+	while (sched->free_entry != SCHEDULER_NO_ENTRY && rescue_may_start(sched)) {
+		decision = policy_next(sched->policy, loop_now());
+		if (decision.action == POLICY_NOTHING) {
+			ring_at(sched, decision.ask_again_ns);
 			break;
-		r = job_start(sched, next.job, next.core);
-		if (r < 0)
-			start_failed(sched, next.job, r);
+		}
+		carry_out(sched, &decision);
 	}
 	sched->kicking = false;
+}
+
+void scheduler_slot_ready(struct scheduler *sched, struct model *model)
+{
+	scheduler_gate(sched, model);
+	scheduler_kick(sched);
 }
 
 void scheduler_check_drained(struct scheduler *sched)
@@ -334,7 +406,7 @@ void scheduler_check_drained(struct scheduler *sched)
 	void (*drained)(void *arg) = sched->drained;
 
 	if (!sched->draining || !drained || sched->n_running || sched->n_clearing ||
-	    sched->queue.n_jobs || !list_is_empty(&sched->failed))
+	    policy_n_queued(sched->policy) || !list_is_empty(&sched->failed))
 		return;
 	sched->drained = NULL;
 	drained(sched->drained_arg);
@@ -357,9 +429,8 @@ static void resubmit(struct scheduler *sched, struct job *job)
 {
 	rescue_mark(sched, job);
 	job_leave_device(sched, job);
-	job->state = JOB_QUEUED;
 	sched->counters.resubmitted++;
-	queue_push_again(&sched->queue, job);
+	job_requeue(sched, job);
 }
 
 static void take_fault(struct zy_complete *answer, const struct device_event *event)
@@ -372,6 +443,22 @@ static void take_fault(struct zy_complete *answer, const struct device_event *ev
 	answer->fault_insn = event->fault.insn;
 	answer->fault_core = event->fault.core;
 	answer->fault_tec = event->fault.tec;
+}
+
+/* What it is charged: also if it came to nothing. */
+static uint64_t time_on_device(const struct job *job, const struct device_event *event)
+{
+	if (event->run_ns || !job->since_ns)
+		return event->run_ns;
+	return loop_now() - job->since_ns;
+}
+
+static void charge(struct scheduler *sched, struct job *job, uint64_t ns)
+{
+	policy_finished(sched->policy, &job->policy, ns, loop_now());
+	if (!job->is_internal)
+		account_ran(job->tenant->account, job->tenant->name, job->binding->model->name,
+			    ns * job->policy.n_cores);
 }
 
 static void conclude(struct scheduler *sched, struct job *job, const struct device_event *event)
@@ -388,6 +475,7 @@ static void conclude(struct scheduler *sched, struct job *job, const struct devi
 		estimate_add(&job->binding->model->estimate, event->run_ns);
 	}
 	job_leave_device(sched, job);
+	charge(sched, job, time_on_device(job, event));
 	scheduler_answer(sched, job, &answer);
 }
 
@@ -425,30 +513,61 @@ static void on_device(void *arg, unsigned int ready)
  * The interface
  */
 
-int scheduler_init(struct scheduler *sched, struct loop *loop, struct device *device,
-		   struct worker *worker)
-{
-	uint32_t depth = device->caps.depth, cores = device->caps.cores;
-	int r;
+static const enum policy_placement placements[] = {
+	[DEVICE_PLACEMENT_NONE] = POLICY_PLACEMENT_NONE,
+	[DEVICE_PLACEMENT_ONE] = POLICY_PLACEMENT_ONE,
+	[DEVICE_PLACEMENT_EXACT] = POLICY_PLACEMENT_EXACT,
+};
 
-	*sched = (struct scheduler){.device = device, .worker = worker, .next_id = 1};
-	queue_init(&sched->queue);
-	list_init(&sched->failed);
-	list_init(&sched->pool);
+static int init_policy(struct scheduler *sched)
+{
+	const struct device_caps *caps = &sched->device->caps;
+	struct policy_settings settings = POLICY_SETTINGS_DEFAULT;
+	bool one = caps->placement == DEVICE_PLACEMENT_NONE;
+
+	settings.stop_ns = caps->stop_ns;
+	return policy_create(&sched->policy, one ? 1 : caps->cores, placements[caps->placement],
+			     &settings);
+}
+
+static int init_tables(struct scheduler *sched)
+{
+	uint32_t depth = sched->device->caps.depth, cores = sched->device->caps.cores;
+
 	sched->running = calloc(cores, sizeof(*sched->running));
-	sched->load = calloc(cores, sizeof(*sched->load));
 	sched->entries = calloc(depth, sizeof(*sched->entries));
-	if (!sched->running || !sched->load || !sched->entries) {
-		scheduler_finish(sched);
+	if (!sched->running || !sched->entries)
 		return -ENOMEM;
-	}
 	for (uint32_t i = 0; i < cores; i++)
 		list_init(&sched->running[i]);
 	for (uint32_t i = 0; i < depth; i++)
-		sched->entries[i].next_free = i + 1 < depth ? i + 1 : NO_ENTRY;
-	r = rescue_init(sched, loop);
+		sched->entries[i].next_free = i + 1 < depth ? i + 1 : SCHEDULER_NO_ENTRY;
+	return 0;
+}
+
+int scheduler_init(struct scheduler *sched, struct loop *loop, struct device *device,
+		   struct worker *worker)
+{
+	int r;
+
+	*sched = (struct scheduler){
+		.device = device, .worker = worker, .next_id = 1, .alarm_ns = UINT64_MAX};
+	list_init(&sched->queued);
+	list_init(&sched->failed);
+	list_init(&sched->pool);
+	r = init_tables(sched);
+	if (r == 0)
+		r = init_policy(sched);
+	if (r == 0)
+		account_table_init(&sched->accounts, sched->policy);
+	if (r == 0)
+		r = history_init(&sched->history);
+	if (r == 0)
+		r = rescue_init(sched, loop);
 	if (r == 0)
 		r = loop_timer_create(&sched->failed_timer, loop, on_failed, sched);
+	if (r == 0)
+		r = loop_timer_create(&sched->alarm, loop, on_alarm, sched);
 	if (r == 0)
 		r = loop_io_create(&sched->io, loop, device->fd, LOOP_READ, on_device, sched);
 	if (r < 0)
@@ -462,109 +581,19 @@ void scheduler_finish(struct scheduler *sched)
 
 	loop_io_destroy(sched->io);
 	loop_timer_destroy(sched->failed_timer);
+	loop_timer_destroy(sched->alarm);
 	rescue_finish(sched);
 	while ((job = list_first(&sched->pool, struct job, link))) {
 		list_remove(&job->link);
 		free(job);
 	}
+	history_finish(&sched->history);
+	if (sched->policy)
+		account_table_finish(&sched->accounts);
+	policy_destroy(sched->policy);
 	free(sched->running);
-	free(sched->load);
 	free(sched->entries);
 	*sched = (struct scheduler){0};
-}
-
-/* 0, or why this request is not accepted. */
-static int admit(const struct scheduler *sched, const struct job_owner *owner,
-		 const struct binding *binding, uint64_t core_mask)
-{
-	if (sched->draining)
-		return -ESHUTDOWN;
-	if (!core_mask)
-		return -EINVAL;
-	if (sched->recovery.step == RECOVERY_GONE)
-		return -ENODEV;
-	if (quarantine_until(&sched->quarantine, binding->model->hash, owner->uid, loop_now()))
-		return -EKEYREJECTED;
-	return 0;
-}
-
-int scheduler_submit(struct scheduler *sched, struct job_owner *owner, struct binding *binding,
-		     const struct zy_submit *entry)
-{
-	uint64_t mask = (entry->core_mask ? entry->core_mask : UINT64_MAX) & all_cores(sched);
-	int r = admit(sched, owner, binding, mask);
-	struct job *job;
-
-	sched->counters.quarantined += r == -EKEYREJECTED;
-	if (r < 0)
-		return r;
-	job = job_get(sched);
-	if (!job)
-		return -ENOMEM;
-
-	job->scheduler = sched;
-	job->state = JOB_QUEUED;
-	job->owner = owner;
-	list_append(&owner->jobs, &job->owner_link);
-	owner->n_jobs++;
-	job->uid = owner->uid;
-	job->is_internal = owner->is_internal;
-	job->cookie = entry->cookie;
-	job->binding = binding_ref(binding);
-	job->job_class = (enum zy_class)entry->class;
-	job->core_mask = mask;
-	job->accepted_ns = loop_now();
-	sched->counters.accepted += !job->is_internal;
-	if (entry->timeout_ns) {
-		if (__builtin_add_overflow(job->accepted_ns, entry->timeout_ns,
-					   &job->timeout_at_ns))
-			job->timeout_at_ns = UINT64_MAX;
-		rescue_watch_timeout(sched, job);
-	}
-	queue_push(&sched->queue, job, job->accepted_ns);
-	scheduler_kick(sched);
-	return 0;
-}
-
-static void job_cancel(struct scheduler *sched, struct job *job)
-{
-	switch (job->state) {
-	case JOB_QUEUED:
-		scheduler_drop(sched, job, ZY_CANCELLED);
-		break;
-	case JOB_RUNNING:
-		rescue_stop(sched, job, ZY_CANCELLED);
-		if (!job->detached)
-			scheduler_detach(sched, job, job->verdict);
-		break;
-	case JOB_FAILED:
-	case JOB_CLEARING:
-		break;
-	}
-}
-
-int scheduler_cancel(struct scheduler *sched, struct job_owner *owner, uint64_t cookie)
-{
-	struct job *job;
-
-	list_for_each (job, &owner->jobs, owner_link) {
-		if (job->cookie == cookie && !job->detached) {
-			job_cancel(sched, job);
-			return 0;
-		}
-	}
-	return -ENOENT;
-}
-
-void scheduler_forget(struct scheduler *sched, struct job_owner *owner)
-{
-	struct job *job;
-
-	while ((job = list_first(&owner->jobs, struct job, owner_link))) {
-		job_leave_owner(job);
-		job_cancel(sched, job);
-	}
-	scheduler_check_drained(sched);
 }
 
 void scheduler_drain(struct scheduler *sched, void (*drained)(void *arg), void *arg)
@@ -574,7 +603,7 @@ void scheduler_drain(struct scheduler *sched, void (*drained)(void *arg), void *
 	sched->draining = true;
 	sched->drained = drained;
 	sched->drained_arg = arg;
-	while ((job = list_first(&sched->queue.jobs, struct job, link)))
+	while ((job = list_first(&sched->queued, struct job, link)))
 		scheduler_drop(sched, job, ZY_SHUTTING_DOWN);
 	scheduler_check_drained(sched);
 }

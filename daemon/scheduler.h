@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The scheduler moves jobs: from the queue, whose policy it does not know, into
- * execution slots and onto the device, and from the device's events to the answer.
+ * The scheduler moves jobs: into the queue, whose order is the business of policy/, from
+ * there into execution slots and onto the device, and from the device's events to the answer.
  *
  * It also watches them (rescue.c): a job that overruns is stopped, by resetting the
  * device if need be; the jobs that were reset for its sake go back to where they
@@ -15,16 +15,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/account.h"
 #include "daemon/estimate.h"
+#include "daemon/history.h"
 #include "daemon/job.h"
 #include "daemon/quarantine.h"
-#include "daemon/queue.h"
 #include "daemon/recovery.h"
+#include "policy/policy.h"
 
 struct device;
 struct loop;
 struct loop_io;
 struct loop_timer;
+struct model;
+struct stream;
 struct worker;
 
 struct scheduler_counters {
@@ -37,6 +41,7 @@ struct scheduler_counters {
 	uint64_t timed_out;		    /* by their own timeout */
 	uint64_t overrun;		    /* stopped by the watchdog */
 	uint64_t resubmitted;		    /* runs that were repeated for somebody else's sake */
+	uint64_t preempted;		    /* of those, for the sake of a reservation */
 	uint64_t quarantined;		    /* refused */
 	uint64_t steps[RECOVERY_STEP_MAX_]; /* rungs taken */
 	uint64_t recoveries;
@@ -69,10 +74,14 @@ struct scheduler {
 	struct device *device; /* borrowed */
 	struct worker *worker; /* borrowed */
 	struct loop_io *io;    /* owned; on the device's descriptor */
-	struct queue queue;
+	struct policy *policy; /* owned; decides who is next */
+	struct account_table accounts;
+	struct loop_timer *alarm; /* owned; when the policy wants to be asked again */
+	uint64_t alarm_ns;	  /* when it rings; UINT64_MAX: it is off */
+	struct history history;
+	struct list queued;   /* job.link; in no particular order */
 	struct list *running; /* job.link; one list for each core, in the order of submission */
 	unsigned int n_running;
-	unsigned int *load;		 /* jobs per core; caps.cores of them */
 	struct scheduler_entry *entries; /* caps.depth; what device cookies index */
 	uint32_t free_entry;
 	struct list failed; /* job.link; refused by the device, answered from failed_timer */
@@ -99,23 +108,35 @@ struct scheduler {
 	uint64_t resubmitted_before; /* the latest recovery was over */
 };
 
-/* Patience is the default; change sched->patience before the first job. */
+/* Settings of the policy and patience are the defaults; change sched->patience before the first
+ * job. */
 int scheduler_init(struct scheduler *sched, struct loop *loop, struct device *device,
 		   struct worker *worker);
 /* No job may be left, and the worker must be idle. */
 void scheduler_finish(struct scheduler *sched);
 
 /*
- * Accept a request. @owner gets its answer later through owner->answer(), never
+ * Become one of those who submit: as @uid, known to others as number @id. -ENOMEM.
+ * Until scheduler_forget().
+ */
+int scheduler_join(struct scheduler *sched, struct job_owner *owner, uint32_t uid, uint64_t id,
+		   void (*answer)(struct job_owner *, const struct zy_complete *));
+
+/*
+ * Accept a request; if @stream is not NULL as its next frame, whose class, cores and
+ * deadline are the stream's. @owner gets its answer later through owner->answer(), never
  * from inside this call.
  *   -EINVAL     core mask names no core of this device
+ *   -EBUSY      @stream takes no more frames at the moment
+ *   -ETIME      its deadline cannot be met
+ *   -ENOSPC     it can never be started beside the reservations of its cores
  *   -ESHUTDOWN  draining
  *   -ENODEV     the device is gone
  *   -EKEYREJECTED  this owner's requests of this model are in quarantine
  *   -ENOMEM
  */
 int scheduler_submit(struct scheduler *sched, struct job_owner *owner, struct binding *binding,
-		     const struct zy_submit *entry);
+		     const struct zy_submit *entry, struct stream *stream);
 
 /*
  * Cancel the owner's job with @cookie: it is answered ZY_CANCELLED before this
@@ -128,7 +149,10 @@ int scheduler_cancel(struct scheduler *sched, struct job_owner *owner, uint64_t 
  * more. */
 void scheduler_forget(struct scheduler *sched, struct job_owner *owner);
 
-/* Something changed (a slot became free): start what can start. */
+/* A slot of @model became free: start what can start. */
+void scheduler_slot_ready(struct scheduler *sched, struct model *model);
+
+/* Something changed: start what can start. */
 void scheduler_kick(struct scheduler *sched);
 
 /*

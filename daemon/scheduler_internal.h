@@ -1,13 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What scheduler.c and rescue.c, the two halves of the scheduler, share: scheduler.c
- * moves jobs, rescue.c decides when one has to be stopped.
+ * What the parts of the scheduler share: submit.c deals with those who submit,
+ * scheduler.c moves jobs, rescue.c decides when one has to be stopped.
  */
 #pragma once
 
 #include "daemon/scheduler.h"
 
+struct model;
+
+/* submit.c */
+
+/* It is nobody's any more. */
+void scheduler_leave_owner(struct job *job);
+uint64_t scheduler_all_cores(const struct scheduler *sched);
+
 /* scheduler.c */
+
+/* In job.device_cookie: it is not on the device. */
+#define SCHEDULER_NO_ENTRY UINT32_MAX
+
+/* Whether a slot is free is what the model's gate says; and if none is, that one is wanted. */
+void scheduler_gate(struct scheduler *sched, struct model *model);
 
 uint64_t scheduler_device_cookie(const struct scheduler *sched, const struct job *job);
 
@@ -42,6 +56,12 @@ void rescue_watch_timeout(struct scheduler *sched, struct job *job);
 
 /* Give a running job its verdict, unless it has one, and have the device stop it. */
 void rescue_stop(struct scheduler *sched, struct job *job, enum zy_status verdict);
+
+/* Have the device stop a running job that is to run again. */
+void rescue_preempt(struct scheduler *sched, struct job *job);
+
+/* After how long a run of @model is surely off the device, if that can be stopped at all. */
+uint64_t rescue_bound(const struct scheduler *sched, const struct model *model);
 
 /* A job's event has come, and the job is off the device. */
 void rescue_event(struct scheduler *sched, const struct job *job, bool lost);

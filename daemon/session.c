@@ -304,7 +304,6 @@ static int session_identify(struct session *session)
 	if (getsockopt(session->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return -errno;
 	session->uid = peer.uid;
-	session->owner.uid = peer.uid;
 	session->pid = peer.pid;
 	session_set_name(session, "");
 	return 0;
@@ -322,7 +321,6 @@ int session_create(struct session **ret, struct session_group *group, int fd)
 	session->id = group->next_id;
 	list_init(&session->out);
 	list_init(&session->pending);
-	job_owner_init(&session->owner, session_answer);
 	objects_init(&session->objects, group->limits);
 	r = session_identify(session);
 	if (r < 0)
@@ -330,6 +328,12 @@ int session_create(struct session **ret, struct session_group *group, int fd)
 	r = loop_io_create(&session->io, group->loop, fd, LOOP_READ | LOOP_CLOSED, on_io, session);
 	if (r < 0)
 		return r;
+	r = scheduler_join(group->scheduler, &session->owner, session->uid, session->id,
+			   session_answer);
+	if (r < 0) {
+		loop_io_destroy(session->io);
+		return r;
+	}
 	group->next_id++;
 	group->n_sessions++;
 	list_append(&group->sessions, &session->link);

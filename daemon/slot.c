@@ -151,7 +151,7 @@ static void announce(struct model *model)
 		return;
 	model->memory->starved = false;
 	if (reg->slot_ready)
-		reg->slot_ready(reg->slot_ready_arg);
+		reg->slot_ready(reg->slot_ready_arg, model);
 }
 
 static void growth_run(struct work *work)

@@ -25,6 +25,7 @@ static void finish(struct warmup *warmup)
 	void (*done)(void *arg) = warmup->done;
 	void *arg = warmup->arg;
 
+	scheduler_forget(warmup->scheduler, &warmup->owner);
 	buffer_unref(warmup->buffer);
 	model_unref(warmup->model);
 	free(warmup);
@@ -92,7 +93,7 @@ static void prepare_done(struct work *work)
 	if (warmup->buffer)
 		warmup->buffer->worker = warmup->scheduler->worker;
 	if (!warmup->buffer || bind(warmup, &binding) < 0 ||
-	    scheduler_submit(warmup->scheduler, &warmup->owner, binding, &entry) < 0)
+	    scheduler_submit(warmup->scheduler, &warmup->owner, binding, &entry, NULL) < 0)
 		finish(warmup);
 }
 
@@ -103,8 +104,10 @@ int warmup_start(struct scheduler *sched, struct model *model, uint64_t limit_ns
 
 	if (!warmup)
 		return -ENOMEM;
-	job_owner_init(&warmup->owner, on_answer);
-	warmup->owner.uid = UINT32_MAX;
+	if (scheduler_join(sched, &warmup->owner, UINT32_MAX, 0, on_answer) < 0) {
+		free(warmup);
+		return -ENOMEM;
+	}
 	warmup->owner.is_internal = true;
 	warmup->work = (struct work){.run = prepare_run, .done = prepare_done};
 	warmup->scheduler = sched;

@@ -102,20 +102,23 @@ int64_t reservation_tolerance(const struct reservation_spec *specs, size_t n, ui
 	return (int64_t)tolerance;
 }
 
-/* What the core has, as it is charged, and room for one more. */
-static size_t charged_specs(const struct policy *policy, const struct core *core,
-			    struct reservation_spec specs[RESERVATION_MAX_PER_CORE + 1])
+/* What the core has; room for one more. */
+static size_t get_specs(const struct core *core,
+			struct reservation_spec specs[RESERVATION_MAX_PER_CORE + 1])
 {
 	const struct reservation *r;
 	size_t n = 0;
 
-	list_for_each (r, &core->reservations, link) {
-		specs[n] = r->spec;
-		if (stop_is_reliable(policy))
-			specs[n].budget_ns += policy->settings.stop_ns;
-		n++;
-	}
+	list_for_each (r, &core->reservations, link)
+		specs[n++] = r->spec;
 	return n;
+}
+
+/* A frame that has to be stopped for the sake of others on its core takes a little more. */
+static void charge_stops(const struct policy *policy, struct reservation_spec *specs, size_t n)
+{
+	for (size_t i = 0; n > 1 && i < n; i++)
+		specs[i].budget_ns = add_ns(specs[i].budget_ns, policy->settings.stop_ns);
 }
 
 /* A core's reservations have changed, or fallen asleep or woken up. */
@@ -123,10 +126,11 @@ void core_account(struct policy *policy, unsigned int index)
 {
 	struct core *core = &policy->cores[index];
 	struct reservation_spec specs[RESERVATION_MAX_PER_CORE + 1];
-	size_t n = charged_specs(policy, core, specs);
+	size_t n = get_specs(core, specs);
 	uint64_t bit = UINT64_C(1) << index, shortest = NEVER;
 	const struct reservation *r;
 
+	charge_stops(policy, specs, n);
 	core->used_ppm = 0;
 	for (size_t i = 0; i < n; i++)
 		core->used_ppm += utilisation_ppm(&specs[i]);
@@ -156,6 +160,17 @@ static unsigned int most_ppm(const struct policy *policy)
 	return (100 - floors) * 10000;
 }
 
+/* Those with reservations, dormant ones too. */
+static uint64_t taken_cores(const struct policy *policy)
+{
+	uint64_t cores = 0;
+
+	for (unsigned int i = 0; i < policy->n_cores; i++)
+		if (policy->cores[i].n_reservations)
+			cores |= bit(i);
+	return cores;
+}
+
 /* Whether @spec fits on the core; what stands in the way. */
 static enum reservation_refusal try_core(const struct policy *policy, unsigned int index,
 					 const struct reservation_spec *spec,
@@ -163,21 +178,22 @@ static enum reservation_refusal try_core(const struct policy *policy, unsigned i
 {
 	const struct core *core = &policy->cores[index];
 	struct reservation_spec specs[RESERVATION_MAX_PER_CORE + 1];
-	size_t n = charged_specs(policy, core, specs);
-	uint64_t bit = UINT64_C(1) << index;
+	size_t n = get_specs(core, specs);
+	uint64_t used = 0;
 	int64_t tolerance;
 
 	if (n == RESERVATION_MAX_PER_CORE || (n && !stop_is_reliable(policy)))
 		return RESERVATION_TOO_MANY;
-	specs[n] = *spec;
-	if (stop_is_reliable(policy))
-		specs[n].budget_ns += policy->settings.stop_ns;
-	if (core->used_ppm + utilisation_ppm(&specs[n]) > most_ppm(policy))
+	specs[n++] = *spec;
+	charge_stops(policy, specs, n);
+	for (size_t i = 0; i < n; i++)
+		used += utilisation_ppm(&specs[i]);
+	if (used > most_ppm(policy))
 		return RESERVATION_UTILISATION;
-	tolerance = reservation_tolerance(specs, n + 1, 0);
+	tolerance = reservation_tolerance(specs, n, 0);
 	if (tolerance < 0)
 		return RESERVATION_BLOCKING;
-	if (policy->n_cores > 1 && !(policy->healthy & ~(policy->reserved | bit)))
+	if (policy->n_cores > 1 && !(policy->healthy & ~(taken_cores(policy) | bit(index))))
 		return RESERVATION_LAST_CORE;
 	*ret_tolerance = (uint64_t)tolerance;
 	return RESERVATION_GRANTED;
@@ -260,7 +276,7 @@ static bool makes_sense(const struct policy *policy, const struct reservation_sp
 uint64_t protected_from(const struct policy *policy, const struct core *core)
 {
 	struct reservation_spec specs[RESERVATION_MAX_PER_CORE + 1];
-	size_t n = charged_specs(policy, core, specs);
+	size_t n = get_specs(core, specs);
 	uint64_t from = 0, used = 0;
 	unsigned __int128 burst = core->tolerance_ns;
 
@@ -268,6 +284,7 @@ uint64_t protected_from(const struct policy *policy, const struct core *core)
 		from = core->jobs[i]->free_ns > from ? core->jobs[i]->free_ns : from;
 	if (!n)
 		return from;
+	charge_stops(policy, specs, n);
 	for (size_t i = 0; i < n; i++) {
 		used += utilisation_ppm(&specs[i]);
 		burst += 2 * specs[i].budget_ns;

@@ -131,6 +131,23 @@ static uint64_t collect(struct policy *policy, const struct policy_job *job, uin
 	return cores;
 }
 
+/* Who comes before everybody takes what it gets. */
+static bool next_first(struct policy *policy, uint64_t now_ns, struct policy_decision *ret)
+{
+	struct policy_job *job = tree_entry(tree_first(&policy->first), struct policy_job, node);
+	uint64_t free = policy->free & policy->healthy & job->cores, cores;
+
+	if (job->gate && job->gate->closed)
+		return false;
+	cores = choose_cores(policy, job, free, job->n_cores, now_ns);
+	for (; (unsigned int)__builtin_popcountll(cores) < job->n_cores && (free & ~cores);)
+		cores |= (free & ~cores) & -(free & ~cores);
+	if ((unsigned int)__builtin_popcountll(cores) < job->n_cores)
+		return false;
+	*ret = job_start(policy, job, cores, false, now_ns);
+	return true;
+}
+
 /* The next job for a core that is idle. */
 static bool next_idle(struct policy *policy, uint64_t now_ns, struct policy_decision *ret)
 {
@@ -240,6 +257,7 @@ static bool handle_due(struct policy *policy, struct policy_job *job, uint64_t n
 		frame_promote(policy, job, now_ns);
 		return false;
 	case JOB_QUEUED:
+	case JOB_FIRST:
 		policy_remove(policy, job);
 		*ret = (struct policy_decision){.action = POLICY_EXPIRE, .job = job};
 		return true;
@@ -291,8 +309,15 @@ struct policy_decision policy_next(struct policy *policy, uint64_t now_ns)
 	struct policy_decision decision = {.ask_again_ns = NEVER};
 
 	policy->held = 0;
-	if (next_due(policy, now_ns, &decision) || next_frame(policy, now_ns, &decision) ||
-	    next_idle(policy, now_ns, &decision) || next_stacked(policy, now_ns, &decision))
+	if (next_due(policy, now_ns, &decision))
+		return decision;
+	if (!tree_is_empty(&policy->first)) {
+		if (!next_first(policy, now_ns, &decision))
+			decision.ask_again_ns = ask_again(policy, now_ns);
+		return decision;
+	}
+	if (next_frame(policy, now_ns, &decision) || next_idle(policy, now_ns, &decision) ||
+	    next_stacked(policy, now_ns, &decision))
 		return decision;
 	if (!policy->held && policy->collector &&
 	    now_ns - policy->collecting_ns < policy->settings.collect_ns)

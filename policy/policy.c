@@ -44,6 +44,12 @@ void policy_account_init(struct policy *policy, struct policy_account *account)
 		share_init(&account->shares[class], &policy->classes[class].share, 100);
 }
 
+void policy_account_finish(struct policy *policy, struct policy_account *account)
+{
+	(void)policy;
+	tree_remove(&account->wake);
+}
+
 void policy_account_changed(struct policy *policy, struct policy_account *account, uint64_t now_ns)
 {
 	bool over = account->share_percent && account->share_at_ns > add_ns(now_ns, SHARE_BURST_NS);
@@ -257,10 +263,30 @@ int policy_push(struct policy *policy, struct policy_job *job, uint64_t now_ns)
 	return 0;
 }
 
+static void first_push(struct policy *policy, struct policy_job *job)
+{
+	job->state = JOB_FIRST;
+	job->node.key[0] = job->id;
+	job->node.key[1] = 0;
+	job->node.single = job->node.gang = 0;
+	tree_insert(&policy->first, &job->node);
+	if (job->gate)
+		job->gate->n_queued++;
+}
+
+static void first_remove(struct policy_job *job)
+{
+	tree_remove(&job->node);
+	if (job->gate)
+		job->gate->n_queued--;
+}
+
 /* Out of whatever it is queued in. */
 static void unqueue(struct policy *policy, struct policy_job *job)
 {
-	if (job->state == JOB_FRAME)
+	if (job->state == JOB_FIRST)
+		first_remove(job);
+	else if (job->state == JOB_FRAME)
 		frame_unqueue(policy, job);
 	else
 		flow_remove(policy, job);
@@ -282,7 +308,8 @@ void policy_remove(struct policy *policy, struct policy_job *job)
 
 bool policy_is_queued(const struct policy_job *job)
 {
-	return job->state == JOB_QUEUED || job->state == JOB_EARLY || job->state == JOB_FRAME;
+	return job->state == JOB_QUEUED || job->state == JOB_EARLY || job->state == JOB_FRAME ||
+	       job->state == JOB_FIRST;
 }
 
 /*
@@ -483,7 +510,7 @@ void policy_finished(struct policy *policy, struct policy_job *job, uint64_t run
 		frame_finish(policy, job, run_ns, now_ns);
 }
 
-int policy_push_again(struct policy *policy, struct policy_job *job, uint64_t now_ns)
+int policy_push_again(struct policy *policy, struct policy_job *job, bool first, uint64_t now_ns)
 {
 	bool was_stopped = job->state == JOB_STOPPING;
 	int r = 0;
@@ -494,7 +521,9 @@ int policy_push_again(struct policy *policy, struct policy_job *job, uint64_t no
 	job->again = true;
 	job->no_gaps = job->no_gaps || was_stopped;
 	job->pushed = policy->decision;
-	if (job->conforms_ns && !job->reservation->released)
+	if (first)
+		first_push(policy, job);
+	else if (job->conforms_ns && !job->reservation->released)
 		frame_queue(policy, job);
 	else
 		r = flow_push(policy, job);
@@ -503,7 +532,7 @@ int policy_push_again(struct policy *policy, struct policy_job *job, uint64_t no
 			frame_finish(policy, job, 0, now_ns);
 		return r;
 	}
-	if (job->state != JOB_FRAME)
+	if (job->state == JOB_IDLE)
 		job->state = JOB_QUEUED;
 	watch_deadline(policy, job);
 	count_queued(policy, job, 1);
@@ -544,6 +573,7 @@ int policy_create(struct policy **ret, unsigned int n_cores, enum policy_placeme
 	policy->healthy = policy->free = policy->all;
 	policy->decision = 1;
 	tree_init(&policy->timers);
+	tree_init(&policy->first);
 	list_init(&policy->flows);
 	for (int class = 0; class < ZY_CLASS_MAX_; class ++)
 		share_init(&policy->classes[class].share, NULL, 100);

@@ -211,6 +211,8 @@ void policy_destroy(struct policy *policy);
 int policy_set(struct policy *policy, const struct policy_settings *settings);
 
 void policy_account_init(struct policy *policy, struct policy_account *account);
+/* None of its clients may be left. */
+void policy_account_finish(struct policy *policy, struct policy_account *account);
 /* Weight or limits were changed. */
 void policy_account_changed(struct policy *policy, struct policy_account *account, uint64_t now_ns);
 
@@ -233,8 +235,11 @@ void policy_cores_set(struct policy *policy, uint64_t healthy);
  */
 int policy_push(struct policy *policy, struct policy_job *job, uint64_t now_ns);
 
-/* It was on the device and is to run again: it stands where it stood. -ENOMEM: it is finished. */
-int policy_push_again(struct policy *policy, struct policy_job *job, uint64_t now_ns);
+/*
+ * It was on the device and is to run again: it stands where it stood or, if @first,
+ * before everybody, and nobody else starts until it has. -ENOMEM: it is finished.
+ */
+int policy_push_again(struct policy *policy, struct policy_job *job, bool first, uint64_t now_ns);
 
 /* A queued job leaves. */
 void policy_remove(struct policy *policy, struct policy_job *job);

@@ -13,12 +13,12 @@
 #define UNKNOWN_NS UINT64_C(1000000)
 
 /*
- *	IDLE --push--> QUEUED or EARLY or FRAME --START--> RUNNING --finished--> IDLE
+ *	IDLE --push--> QUEUED or EARLY or FRAME or FIRST --START--> RUNNING --finished--> IDLE
  *
- * EARLY: a frame that does not conform yet, queued as an ordinary job. STOPPING: RUNNING, and the
- * caller was told to stop it.
+ * EARLY: a frame that does not conform yet, queued as an ordinary job. FIRST: before everybody.
+ *STOPPING: RUNNING, and the caller was told to stop it.
  */
-enum job_state { JOB_IDLE, JOB_QUEUED, JOB_EARLY, JOB_FRAME, JOB_RUNNING, JOB_STOPPING };
+enum job_state { JOB_IDLE, JOB_QUEUED, JOB_EARLY, JOB_FRAME, JOB_FIRST, JOB_RUNNING, JOB_STOPPING };
 
 /* Jobs of one client that can run in the same places. */
 struct policy_flow {
@@ -79,6 +79,7 @@ struct policy {
 	uint64_t charged_ns; /* in all, times cores */
 	struct tree timers;  /* policy_job.due, policy_account.wake */
 	struct list flows;   /* policy_flow.link; all that exist */
+	struct tree first;   /* policy_job.node: before everybody */
 	uint64_t decision;   /* counts the times nothing was left to do */
 	unsigned int n_queued, n_on_device;
 	/* The multi-core job that other jobs leave cores to, and since when. */

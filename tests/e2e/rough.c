@@ -263,7 +263,7 @@ static int turn(const char *path)
 		return 1;
 	peer.socket = peer_dial(path);
 	walk(&peer, "welcomed");
-	submit.reserved[9] = 1;
+	submit.reserved[8] = 1;
 	zy_packet_send(peer.socket, &submit, sizeof(submit), NULL, 0);
 	return is_cut_off(peer.socket) ? 0 : 1;
 }

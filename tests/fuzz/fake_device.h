@@ -221,6 +221,7 @@ static void fake_init(void)
 		.window_size = UINT64_C(3) << 30,
 		.memory_bytes = 8 * MIB,
 		.depth = FAKE_DEPTH,
+		.stop_ns = UINT64_MAX,
 	};
 	expect(graph_target_find(&fake.device.caps.target, "soft_X2_1204"));
 }

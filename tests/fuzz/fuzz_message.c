@@ -140,9 +140,9 @@ static int image_create(uint32_t n_bytes, const char *garbage)
 	return fd;
 }
 
-static void on_slot_ready(void *arg)
+static void on_slot_ready(void *arg, struct model *model)
 {
-	scheduler_kick(arg);
+	scheduler_slot_ready(arg, model);
 }
 
 static void on_end_of_turn(void *arg)
@@ -691,7 +691,7 @@ static void finish(void)
 	unload_all();
 	settle();
 	expect(host.group.n_sessions == 0 && host.group.n_pending == 0);
-	expect(host.scheduler.n_running == 0 && host.scheduler.queue.n_jobs == 0);
+	expect(host.scheduler.n_running == 0 && policy_n_queued(host.scheduler.policy) == 0);
 	expect(host.models.n_models == 0 && list_is_empty(&host.models.models));
 	expect(fake.used == 0);
 }

@@ -42,9 +42,9 @@ static unsigned int count_fds(void)
 	return n;
 }
 
-static void on_slot_ready(void *arg)
+static void on_slot_ready(void *arg, struct model *model)
 {
-	scheduler_kick(arg);
+	scheduler_slot_ready(arg, model);
 }
 
 void front_init(struct front *front)

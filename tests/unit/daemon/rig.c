@@ -29,8 +29,9 @@ static unsigned int count_fds(void)
 	return n;
 }
 
-static void on_slot_ready(void *arg)
+static void on_slot_ready(void *arg, struct model *model)
 {
+	(void)model;
 	((struct rig *)arg)->n_ready++;
 }
 

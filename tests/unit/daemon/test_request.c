@@ -607,11 +607,13 @@ Test(request, submissions_that_cannot_be_served_are_answered_so)
 	entry = good, entry.binding++;
 	cr_expect_eq(submit_status(entry), ZY_NOT_FOUND);
 	entry = good, entry.class = ZY_CLASS_REALTIME;
-	cr_expect_eq(submit_status(entry), ZY_NOT_SUPPORTED);
+	cr_expect_eq(submit_status(entry), ZY_OK);
 	entry = good, entry.class = ZY_CLASS_MAX_;
 	cr_expect_eq(submit_status(entry), ZY_INVALID);
 	entry = good, entry.deadline_ns = 1;
-	cr_expect_eq(submit_status(entry), ZY_NOT_SUPPORTED);
+	cr_expect_eq(submit_status(entry), ZY_DEADLINE_REFUSED);
+	entry = good, entry.deadline_ns = loop_now() + UINT64_C(10000000000);
+	cr_expect_eq(submit_status(entry), ZY_OK);
 	entry = good, entry.timeout_ns = UINT64_MAX;
 	cr_expect_eq(submit_status(entry), ZY_OK, "as long as there is time");
 	entry = good, entry.core_mask = UINT64_C(1) << 60;

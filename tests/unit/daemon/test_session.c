@@ -245,7 +245,7 @@ static void vanish(int client)
 	cr_assert_eq(front.group.n_sessions, 0);
 	cr_assert_eq(front.group.n_pending, 0);
 	cr_assert_eq(front.scheduler.n_running, 0);
-	cr_assert_eq(front.scheduler.queue.n_jobs, 0);
+	cr_assert_eq(policy_n_queued(front.scheduler.policy), 0);
 }
 
 Test(session, vanishing_before_hello_leaves_nothing)
