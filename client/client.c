@@ -47,6 +47,16 @@ int zy_client_check(struct zhouyi_client *client)
 	return 0;
 }
 
+int zy_client_needs(struct zhouyi_client *client, uint64_t feature)
+{
+	int r = zy_client_check(client);
+
+	if (r < 0 || client->features & feature)
+		return r;
+	return zy_client_fail(client, ZHOUYI_ERROR_NOT_SUPPORTED,
+			      "the daemon is older than this library and does not know that");
+}
+
 /* What a stranger's sentence may do to a terminal or a log: nothing. */
 static void tame(char *text)
 {
@@ -239,6 +249,12 @@ static void result_fill(struct zhouyi_result *ret, const struct zy_complete *ans
 		.fault_tec = answer->fault_tec,
 		.fault_insn = answer->fault_insn,
 		.fault_address = answer->fault_address,
+		.wait = answer->wait < ZY_WAIT_MAX_ ? (enum zhouyi_wait)answer->wait
+						    : ZHOUYI_WAIT_NONE,
+		.late = answer->flags & ZY_COMPLETE_LATE,
+		.waited_for = answer->waited_for,
+		.sequence = answer->sequence,
+		.dropped = answer->dropped,
 	};
 }
 
@@ -406,6 +422,7 @@ static int greet(struct zhouyi_client *client)
 		return -ZHOUYI_ERROR_VERSION;
 	if (reply.response->welcome->features & ~ZY_FEATURES)
 		return -ZHOUYI_ERROR_PROTOCOL;
+	client->features = reply.response->welcome->features;
 	return 0;
 }
 

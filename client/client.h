@@ -36,6 +36,8 @@ struct zhouyi_client {
 	bool reset;   /* the daemon went away without reading everything */
 	bool alarmed; /* the alarm is readable */
 
+	uint64_t features; /* of hello: what both ends may use */
+
 	struct zy_pending_pool pending;
 
 	/* Control requests, see control.h. */
@@ -57,6 +59,9 @@ bool zy_client_is_forked(const struct zhouyi_client *client);
 
 /* 0 if @client can be used, or why not: the negated error to return. */
 int zy_client_check(struct zhouyi_client *client);
+
+/* 0 if the daemon knows @feature and @client can be used, or the negated error to return. */
+int zy_client_needs(struct zhouyi_client *client, uint64_t feature);
 
 /* Remember a sentence about a call that failed; returns -@error. NULL: the text of the error. */
 int zy_client_fail(struct zhouyi_client *client, enum zhouyi_error error, const char *format, ...)

@@ -63,6 +63,8 @@ static size_t farewell_pack(struct zhouyi_client *client, const struct zy_object
 	Zy__CloseModel model = ZY__CLOSE_MODEL__INIT;
 	Zy__DestroyBuffer buffer = ZY__DESTROY_BUFFER__INIT;
 	Zy__DestroyBinding binding = ZY__DESTROY_BINDING__INIT;
+	Zy__DestroyStream stream = ZY__DESTROY_STREAM__INIT;
+	Zy__Release release = ZY__RELEASE__INIT;
 
 	request.serial = FAREWELL | ++client->last_farewell;
 	switch (object->type->kind) {
@@ -80,6 +82,16 @@ static size_t farewell_pack(struct zhouyi_client *client, const struct zy_object
 		request.body_case = ZY__REQUEST__BODY_DESTROY_BINDING;
 		binding.binding = object->id;
 		request.destroy_binding = &binding;
+		break;
+	case ZY_OBJECT_STREAM:
+		request.body_case = ZY__REQUEST__BODY_DESTROY_STREAM;
+		stream.stream = object->id;
+		request.destroy_stream = &stream;
+		break;
+	case ZY_OBJECT_RESERVATION:
+		request.body_case = ZY__REQUEST__BODY_RELEASE;
+		release.reservation = object->id;
+		request.release = &release;
 		break;
 	}
 	return (size_t)zy_packet_pack(client->out, sizeof(client->out), &request.base);
@@ -225,12 +237,12 @@ int zy_control_call(struct zhouyi_client *client, Zy__Request *request, int fd,
 	if (r == 0)
 		r = check_reply(client, &call.reply, expected);
 	zy_client_settle(client);
-	if (r < 0) {
+	if (r < 0 && r != -ZHOUYI_ERROR_NO_ROOM) {
 		zy_reply_finish(&call.reply);
 		return r;
 	}
 	*ret = call.reply;
-	return 0;
+	return r;
 }
 
 int zy_control_ask(struct zhouyi_client *client, Zy__Request *request)

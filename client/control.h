@@ -45,7 +45,8 @@ struct zy_call {
  * Send @request, whose serial is set here, with the descriptor @fd (-1: none), and
  * wait for the response. A reply is successful and has the body @expected, with the
  * one descriptor that belongs to it if it is a buffer. Returns 0 and
- * the reply, or a negated enum zhouyi_error whose text is zhouyi_client_error().
+ * the reply, or a negated enum zhouyi_error whose text is zhouyi_client_error(). With
+ * ZHOUYI_ERROR_NO_ROOM, too, there is a reply, which may have a body of any kind.
  */
 int zy_control_call(struct zhouyi_client *client, Zy__Request *request, int fd,
 		    Zy__Response__BodyCase expected, struct zy_reply *ret);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What models, buffers and bindings have in common: they belong to a client, have
- * a number in the daemon's session, are shared by those who use them, and are
- * given up with a message of their own that nobody waits for.
+ * What models, buffers, bindings, streams and reservations have in common: they belong to a client,
+ * have a number in the daemon's session, are shared by those who use them, and are given up with a
+ * message of their own that nobody waits for.
  */
 #pragma once
 
@@ -18,6 +18,8 @@ enum zy_object_kind {
 	ZY_OBJECT_MODEL,
 	ZY_OBJECT_BUFFER,
 	ZY_OBJECT_BINDING,
+	ZY_OBJECT_STREAM,
+	ZY_OBJECT_RESERVATION,
 };
 
 struct zy_object_type {

@@ -8,51 +8,34 @@
 #include "client/binding.h"
 #include "client/client.h"
 #include "client/control.h"
+#include "client/options.h"
+#include "client/request.h"
+#include "proto/status.h"
 
 /* What the first version of the struct had: nobody's is smaller. */
 #define OPTIONS_MIN_SIZE (offsetof(struct zhouyi_options, timeout_ns) + sizeof(uint64_t))
 
-static bool is_zero(const unsigned char *bytes, size_t n)
-{
-	while (n > 0 && bytes[n - 1] == 0)
-		n--;
-	return n == 0;
-}
-
-/* A caller that is older than the library gets defaults; one that is newer may use only what we
- * know. */
 static int read_options(struct zhouyi_options *ret, const struct zhouyi_options *options)
 {
-	size_t size = sizeof(*ret);
+	int r;
 
 	*ret = (struct zhouyi_options)ZHOUYI_OPTIONS_INIT;
-	if (!options)
-		return 0;
-	if (options->size < OPTIONS_MIN_SIZE)
-		return -ZHOUYI_ERROR_INVALID;
-	if (options->size > size) {
-		const unsigned char *bytes = (const unsigned char *)options;
-
-		if (!is_zero(bytes + size, options->size - size))
-			return -ZHOUYI_ERROR_NOT_SUPPORTED;
-	} else {
-		size = options->size;
-	}
-	memcpy(ret, options, size);
-	if ((unsigned int)ret->request_class >= ZY_CLASS_MAX_)
-		return -ZHOUYI_ERROR_INVALID;
-	return 0;
+	r = zy_options_read(ret, sizeof(*ret), OPTIONS_MIN_SIZE, options);
+	if (r < 0)
+		return r;
+	return (unsigned int)ret->request_class < ZY_CLASS_MAX_ ? 0 : -ZHOUYI_ERROR_INVALID;
 }
 
-static struct zy_submit make_entry(uint32_t binding, const struct zhouyi_options *options)
+static struct zy_submit make_entry(const struct zhouyi_options *options)
 {
 	return (struct zy_submit){
 		.type = ZY_PACKET_SUBMIT,
-		.binding = binding,
 		.class = options->request_class,
 		.core_mask = options->core_mask,
 		.deadline_ns = options->deadline_ns,
 		.timeout_ns = options->timeout_ns,
+		/* One is what daemons do that do not know the field. */
+		.n_cores = options->n_cores > 1 ? options->n_cores : 0,
 	};
 }
 
@@ -72,11 +55,41 @@ static int send_failure(struct zhouyi_client *client, int r)
 	}
 }
 
-int zhouyi_submit(struct zhouyi_binding *binding, const struct zhouyi_options *options,
-		  zhouyi_done_fn done, void *userdata, uint64_t *ret_request)
+int zy_request_submit(struct zhouyi_binding *binding, struct zy_submit *entry, zhouyi_done_fn done,
+		      void *userdata, uint64_t *ret_request)
 {
 	struct zy_object *object = zy_binding_object(binding);
 	struct zhouyi_client *client = object->client;
+	int r;
+
+	r = zy_client_check(client);
+	if (r < 0)
+		return r;
+	if (!done)
+		return zy_client_fail(client, ZHOUYI_ERROR_INVALID, NULL);
+	if (entry->n_cores || entry->stream) {
+		r = zy_client_needs(client, ZY_FEATURE_SCHEDULING);
+		if (r < 0)
+			return r;
+	}
+	entry->binding = object->id;
+	if (zy_pending_add(&client->pending, binding, done, userdata, &entry->cookie) < 0)
+		return zy_client_fail(client, ZHOUYI_ERROR_NO_MEMORY, NULL);
+	r = zy_packet_send(client->socket, entry, sizeof(*entry), NULL, 0);
+	if (r < 0) {
+		zy_pending_drop(&client->pending, entry->cookie);
+		return send_failure(client, r);
+	}
+	zy_object_ref(object);
+	if (ret_request)
+		*ret_request = entry->cookie;
+	return 0;
+}
+
+int zhouyi_submit(struct zhouyi_binding *binding, const struct zhouyi_options *options,
+		  zhouyi_done_fn done, void *userdata, uint64_t *ret_request)
+{
+	struct zhouyi_client *client = zy_binding_object(binding)->client;
 	struct zhouyi_options known;
 	struct zy_submit entry;
 	int r;
@@ -84,21 +97,11 @@ int zhouyi_submit(struct zhouyi_binding *binding, const struct zhouyi_options *o
 	r = zy_client_check(client);
 	if (r < 0)
 		return r;
-	r = done ? read_options(&known, options) : -ZHOUYI_ERROR_INVALID;
+	r = read_options(&known, options);
 	if (r < 0)
 		return zy_client_fail(client, (enum zhouyi_error) - r, NULL);
-	entry = make_entry(object->id, &known);
-	if (zy_pending_add(&client->pending, binding, done, userdata, &entry.cookie) < 0)
-		return zy_client_fail(client, ZHOUYI_ERROR_NO_MEMORY, NULL);
-	r = zy_packet_send(client->socket, &entry, sizeof(entry), NULL, 0);
-	if (r < 0) {
-		zy_pending_drop(&client->pending, entry.cookie);
-		return send_failure(client, r);
-	}
-	zy_object_ref(object);
-	if (ret_request)
-		*ret_request = entry.cookie;
-	return 0;
+	entry = make_entry(&known);
+	return zy_request_submit(binding, &entry, done, userdata, ret_request);
 }
 
 struct run {
@@ -219,22 +222,79 @@ static void describe_cores(uint64_t cores, char *text, size_t size)
 	}
 }
 
+/* Which limit it was, if the daemon said that. */
+static const char *refusal_text(const struct zhouyi_result *result)
+{
+	if (result->error == -ZHOUYI_ERROR_LIMIT && result->fault_code == ZY_LIMIT_SESSION_QUEUED)
+		return "this client has as many unanswered requests as it may";
+	if (result->error == -ZHOUYI_ERROR_LIMIT && result->fault_code == ZY_LIMIT_ACCOUNT_QUEUED)
+		return "all clients of this user together have as many requests queued as they "
+		       "may";
+	return zhouyi_strerror(result->error);
+}
+
+/* Why and for whom it waited, if it did and the daemon says so. */
+static void describe_wait(const struct zhouyi_result *result, char *text, size_t size)
+{
+	text[0] = '\0';
+	if (result->wait == ZHOUYI_WAIT_NONE)
+		return;
+	if (result->waited_for)
+		snprintf(text, size, " (%s, session %" PRIu64 ")", zhouyi_wait_text(result->wait),
+			 result->waited_for);
+	else
+		snprintf(text, size, " (%s)", zhouyi_wait_text(result->wait));
+}
+
 const char *zhouyi_result_text(const struct zhouyi_result *result)
 {
-	static _Thread_local char text[256];
-	char cores[128];
+	static _Thread_local char text[512];
+	char cores[128], wait[128];
 
+	describe_wait(result, wait, sizeof(wait));
 	if (result->error == -ZHOUYI_ERROR_DEVICE_FAULT) {
 		describe_fault(result, text, sizeof(text));
 	} else if (result->error != 0 && result->request == 0) {
-		snprintf(text, sizeof(text), "refused: %s", zhouyi_strerror(result->error));
+		snprintf(text, sizeof(text), "refused: %s", refusal_text(result));
 	} else if (result->error != 0) {
-		snprintf(text, sizeof(text), "%s, after %.3f ms", zhouyi_strerror(result->error),
-			 ms(result->total_ns));
+		snprintf(text, sizeof(text), "%s, after %.3f ms%s", zhouyi_strerror(result->error),
+			 ms(result->total_ns), wait);
 	} else {
 		describe_cores(result->cores, cores, sizeof(cores));
-		snprintf(text, sizeof(text), "ran %.3f ms%s; %.3f ms in all, %.3f ms in the queue",
-			 ms(result->run_ns), cores, ms(result->total_ns), ms(result->queue_ns));
+		snprintf(text, sizeof(text),
+			 "ran %.3f ms%s; %.3f ms in all, %.3f ms in the queue%s%s",
+			 ms(result->run_ns), cores, ms(result->total_ns), ms(result->queue_ns),
+			 wait, result->late ? "; late" : "");
 	}
 	return text;
+}
+
+const char *zhouyi_wait_name(enum zhouyi_wait wait)
+{
+	return zy_wait_name(wait);
+}
+
+const char *zhouyi_wait_text(enum zhouyi_wait wait)
+{
+	static const char *const texts[] = {
+		[ZHOUYI_WAIT_NONE] = "started at once",
+		[ZHOUYI_WAIT_OWN] = "behind a request of the same client",
+		[ZHOUYI_WAIT_RUNNING] = "for a request that was running already",
+		[ZHOUYI_WAIT_URGENT] = "behind a more urgent class",
+		[ZHOUYI_WAIT_DEADLINE] = "behind an earlier deadline",
+		[ZHOUYI_WAIT_SHARE] = "another client's turn",
+		[ZHOUYI_WAIT_FLOOR] = "a less urgent class was owed its floor",
+		[ZHOUYI_WAIT_RESERVATION] = "its cores were kept for a reservation",
+		[ZHOUYI_WAIT_THROTTLE] = "its reservation or a quota was used up",
+		[ZHOUYI_WAIT_SLOT] = "for an execution slot of its model",
+		[ZHOUYI_WAIT_CORES] = "until several cores were free together",
+		[ZHOUYI_WAIT_RECOVERY] = "it had to run again",
+	};
+
+	return (unsigned int)wait < ZY_WAIT_MAX_ ? texts[wait] : "for an unknown reason";
+}
+
+const char *zhouyi_class_name(enum zhouyi_class request_class)
+{
+	return zy_class_name(request_class);
 }

@@ -58,6 +58,8 @@ struct zhouyi_client;
 struct zhouyi_model;
 struct zhouyi_buffer;
 struct zhouyi_binding;
+struct zhouyi_reservation;
+struct zhouyi_stream;
 
 /* Where the daemon listens unless $ZHOUYI_SOCKET says otherwise. */
 #define ZHOUYI_DEFAULT_SOCKET "/run/zhouyid/zhouyid.sock"
@@ -282,11 +284,39 @@ struct zhouyi_options {
 	uint64_t core_mask;   /* cores it may run on, bit i for core i; 0: any */
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC, absolute; 0: none */
 	uint64_t timeout_ns;  /* from acceptance; then it is stopped; 0: none */
+	unsigned int n_cores; /* how many of them at once; 0: one */
 };
 #define ZHOUYI_OPTIONS_INIT                                                                        \
 	{                                                                                          \
 		.size = sizeof(struct zhouyi_options), .request_class = ZHOUYI_CLASS_INTERACTIVE   \
 	}
+
+/*
+ * Deadlines. A request whose deadline cannot be met is refused at once
+ * (ZHOUYI_ERROR_DEADLINE_REFUSED); one that can no longer be met in the queue is given up
+ * (_DEADLINE_EXPIRED); one that is met too late succeeds, and its result says `late`.
+ */
+
+enum zhouyi_wait {
+	ZHOUYI_WAIT_NONE = 0,	     /* it was started at once */
+	ZHOUYI_WAIT_OWN = 1,	     /* behind a request of the same client */
+	ZHOUYI_WAIT_RUNNING = 2,     /* for one that was running already */
+	ZHOUYI_WAIT_URGENT = 3,	     /* behind a more urgent class */
+	ZHOUYI_WAIT_DEADLINE = 4,    /* behind an earlier deadline */
+	ZHOUYI_WAIT_SHARE = 5,	     /* it was another client's turn in the same class */
+	ZHOUYI_WAIT_FLOOR = 6,	     /* a less urgent class was owed its floor */
+	ZHOUYI_WAIT_RESERVATION = 7, /* its cores were kept for a reservation, or ran one */
+	ZHOUYI_WAIT_THROTTLE = 8,    /* its reservation, or a quota, was used up */
+	ZHOUYI_WAIT_SLOT = 9,	     /* no execution slot of its model was free */
+	ZHOUYI_WAIT_CORES = 10,	     /* several cores had to become free together */
+	ZHOUYI_WAIT_RECOVERY = 11,   /* it ran before, and had to run again */
+};
+
+/* "urgent", …, and for people "behind a more urgent class", …; never NULL. */
+ZHOUYI_API const char *zhouyi_wait_name(enum zhouyi_wait wait);
+ZHOUYI_API const char *zhouyi_wait_text(enum zhouyi_wait wait);
+/* "realtime", "interactive", "normal", "background"; never NULL. */
+ZHOUYI_API const char *zhouyi_class_name(enum zhouyi_class request_class);
 
 /* How a request went. Times are in nanoseconds. */
 struct zhouyi_result {
@@ -300,7 +330,14 @@ struct zhouyi_result {
 	unsigned int fault_code; /* device specific */
 	unsigned int fault_core, fault_tec, fault_insn;
 	uint64_t fault_address;
-	uint64_t reserved[8]; /* 0; room for later versions */
+	/* Why it was not started at once: the last reason, and whose request it waited for. */
+	enum zhouyi_wait wait;
+	bool late;	     /* it succeeded, but after its deadline */
+	uint64_t waited_for; /* number of a session, as in the daemon's log; 0: nobody's */
+	/* Of a frame of a stream: */
+	uint64_t sequence;    /* its number among the frames, from 1; 0: it did not become one */
+	uint64_t dropped;     /* frames of the stream that were dropped so far */
+	uint64_t reserved[4]; /* 0; room for later versions */
 };
 
 /* One sentence about a result, for people; static until the next call in this thread. */
@@ -336,6 +373,111 @@ ZHOUYI_API int zhouyi_run(struct zhouyi_binding *binding, const struct zhouyi_op
  * has let go of its buffers. ZHOUYI_ERROR_NOT_FOUND: it is answered already.
  */
 ZHOUYI_API int zhouyi_cancel(struct zhouyi_client *client, uint64_t request);
+
+/*
+ * Reservations: the daemon's promise that frames of a model, one each period or less
+ * often, meet their deadline, whatever else is going on.
+ *
+ * What follows, down to zhouyi_trace_get(), and options.n_cores above 1, answer
+ * ZHOUYI_ERROR_NOT_SUPPORTED if the daemon is too old for it. All but
+ * zhouyi_stream_submit(), _release() and _destroy() block.
+ */
+
+struct zhouyi_reserve_options {
+	size_t size; /* sizeof(struct zhouyi_reserve_options) */
+	uint64_t period_ns;
+	uint64_t deadline_ns; /* from a frame's arrival; 0: the period */
+	uint64_t jitter_ns;   /* how much early a frame may come; less than the period */
+	uint64_t budget_ns;   /* device time of a frame; 0: from what the model's runs took */
+	uint64_t core_mask;   /* one of these becomes its home; 0: any */
+	bool probe;	      /* only ask what would come of it */
+};
+#define ZHOUYI_RESERVE_OPTIONS_INIT                                                                \
+	{                                                                                          \
+		.size = sizeof(struct zhouyi_reserve_options)                                      \
+	}
+
+/* What came of asking. Freed with zhouyi_free(). */
+struct zhouyi_verdict {
+	bool granted;
+	const char *refusal; /* "utilisation", "blocking", "last core", …; "" if granted */
+	unsigned int core;   /* granted: home */
+	uint64_t budget_ns, period_ns, deadline_ns, jitter_ns;
+	unsigned int learned_from; /* runs the budget was learned from; 0: it was given */
+	uint64_t tolerance_ns;	   /* granted: how long others may block frames on this core */
+	uint64_t best_period_ns;   /* denied: the smallest that would be granted; 0: none */
+	size_t n_cores;
+	const uint32_t *used_ppm; /* of each core: utilisation by reservations, in millionths */
+};
+
+/*
+ * Ask for a reservation for @model. Returns 0 if it is granted, or would be: *@ret is then
+ * the reservation, or NULL for a probe. @ret_verdict may be NULL.
+ *   ZHOUYI_ERROR_NO_ROOM  denied: *@ret_verdict says why, and what is possible; and
+ *                         zhouyi_client_error() says it in a sentence
+ *   ZHOUYI_ERROR_INVALID  numbers that make no sense; or no budget, and the model has hardly run
+ *   ZHOUYI_ERROR_LIMIT
+ */
+ZHOUYI_API int zhouyi_reserve(struct zhouyi_model *model,
+			      const struct zhouyi_reserve_options *options,
+			      struct zhouyi_reservation **ret, struct zhouyi_verdict **ret_verdict);
+/* Give it back. Streams that use it go on without. Accepts NULL. */
+ZHOUYI_API void zhouyi_reservation_release(struct zhouyi_reservation *reservation);
+
+/*
+ * Streams: frames of one model that come one after the other.
+ */
+
+/* What becomes of frames when they come faster than they run. One that runs is never dropped. */
+enum zhouyi_drop {
+	ZHOUYI_DROP_LATEST = 0, /* only the newest frame waits; a newer one replaces it */
+	ZHOUYI_DROP_OLDEST = 1, /* `depth` frames wait; then the oldest of them is dropped */
+	ZHOUYI_DROP_BLOCK = 2,	/* `depth` frames wait; then more are answered _BUSY */
+};
+
+struct zhouyi_stream_options {
+	size_t size;			/* sizeof(struct zhouyi_stream_options) */
+	enum zhouyi_class stream_class; /* with a reservation: realtime */
+	uint64_t period_ns;		/* how often frames come; 0: as they come */
+	uint64_t deadline_ns; /* from a frame's acceptance; 0: none, or the reservation's */
+	uint64_t core_mask;   /* 0: any */
+	enum zhouyi_drop drop;
+	unsigned int depth;			/* with _OLDEST and _BLOCK: 1 to 1024 */
+	struct zhouyi_reservation *reservation; /* of the same model; NULL: none */
+};
+#define ZHOUYI_STREAM_OPTIONS_INIT                                                                 \
+	{                                                                                          \
+		.size = sizeof(struct zhouyi_stream_options),                                      \
+		.stream_class = ZHOUYI_CLASS_INTERACTIVE                                           \
+	}
+
+ZHOUYI_API int zhouyi_stream_create(struct zhouyi_model *model,
+				    const struct zhouyi_stream_options *options,
+				    struct zhouyi_stream **ret);
+/* Frames that are on their way are still answered. Accepts NULL. */
+ZHOUYI_API void zhouyi_stream_destroy(struct zhouyi_stream *stream);
+
+/*
+ * The next frame: @binding, of the stream's model, is run as by zhouyi_submit(), with the
+ * stream's class, cores and deadline. If it is dropped the answer is ZHOUYI_ERROR_DROPPED.
+ */
+ZHOUYI_API int zhouyi_stream_submit(struct zhouyi_stream *stream, struct zhouyi_binding *binding,
+				    zhouyi_done_fn done, void *userdata, uint64_t *ret_request);
+
+/* submitted = done + dropped + missed + failed + queued + running. */
+struct zhouyi_stream_info {
+	uint64_t sequence; /* number of the latest frame */
+	uint64_t submitted;
+	uint64_t done, late; /* the late ones are among the done */
+	uint64_t dropped;
+	uint64_t missed; /* refused or expired, because of the deadline */
+	uint64_t failed; /* whatever else */
+	unsigned int queued, running;
+	uint64_t run_max_ns, response_max_ns; /* of those done: the longest */
+};
+/* What became of the frames so far; freed with zhouyi_free(). */
+ZHOUYI_API int zhouyi_stream_info_get(struct zhouyi_stream *stream,
+				      struct zhouyi_stream_info **ret);
 
 /*
  * Looking around. All block. What they return is one allocation, freed with
@@ -381,6 +523,165 @@ struct zhouyi_model_list {
 	const struct zhouyi_model_summary *models;
 };
 ZHOUYI_API int zhouyi_model_list_get(struct zhouyi_client *client, struct zhouyi_model_list **ret);
+
+/*
+ * Explanations. Everybody sees the requests of their own user; root and the daemon's own
+ * user see all.
+ */
+
+/* A request that was answered, or is on its way. Times are of CLOCK_MONOTONIC. */
+struct zhouyi_record {
+	uint64_t request; /* as in results and the log */
+	uint64_t session;
+	unsigned int uid;
+	const char *client, *model; /* the program's name, and the model's; may be cut */
+	const char *model_hash;	    /* its beginning */
+	enum zhouyi_class request_class;
+	int error; /* as in results */
+	bool late;
+	uint64_t accepted_ns;
+	uint64_t started_ns;	/* handed over to the device; 0: never */
+	uint64_t ended_ns;	/* off the device, or never there and answered; 0: not yet */
+	uint64_t run_ns;	/* on the device, as that measured it */
+	uint64_t deadline_ns;	/* 0: none */
+	uint64_t allowed_cores; /* where it might have run */
+	unsigned int n_cores;
+	uint64_t cores; /* where it ran */
+	enum zhouyi_wait wait;
+	uint64_t waited_for;	   /* session; 0: nobody's */
+	uint64_t stream, sequence; /* number of the daemon's for the stream; 0: none */
+	uint64_t reservation;	   /* likewise */
+};
+
+/* Somebody whose requests were on the cores while another one waited. */
+struct zhouyi_occupant {
+	uint64_t session;   /* 0: all that did not fit in the list */
+	const char *client; /* the program's name */
+	unsigned int uid;
+	enum zhouyi_class request_class;
+	uint64_t ns; /* time on the cores, times cores */
+	unsigned int requests;
+};
+
+struct zhouyi_explanation {
+	struct zhouyi_record request;
+	const char *state;	/* "queued", "running", "answered" */
+	const char *waited_for; /* the program it waited for last, if known */
+	size_t n_occupants;
+	const struct zhouyi_occupant *occupants; /* longest first */
+	uint64_t idle_ns; /* time in which its cores were free while it waited, times cores */
+};
+
+/*
+ * What became of a request, by the number in its result. Only the latest requests are
+ * remembered: else ZHOUYI_ERROR_NOT_FOUND. ZHOUYI_ERROR_BUSY: who asks often has to wait a little.
+ */
+ZHOUYI_API int zhouyi_explain(struct zhouyi_client *client, uint64_t request,
+			      struct zhouyi_explanation **ret);
+
+/* A queued request. Those of others have no number and no names. */
+struct zhouyi_plan_entry {
+	uint64_t request, session;
+	unsigned int uid;
+	const char *client, *model;
+	enum zhouyi_class request_class;
+	uint64_t accepted_ns;
+	uint64_t start_ns, end_ns; /* expected */
+	uint64_t cores, deadline_ns;
+	bool own; /* of the same user */
+};
+
+struct zhouyi_plan_reservation {
+	uint64_t reservation, session;
+	unsigned int uid;
+	const char *client, *model;
+	unsigned int core;
+	uint64_t budget_ns, period_ns, deadline_ns, jitter_ns;
+	uint64_t frames, early, overruns, missed;
+	bool own;
+};
+
+struct zhouyi_plan_class {
+	enum zhouyi_class request_class;
+	unsigned int queued, running, floor_percent;
+	uint64_t device_ns; /* so far, times cores */
+};
+
+struct zhouyi_plan_core {
+	unsigned int core;
+	bool healthy;
+	unsigned int running;
+	bool held; /* idle for a request of several cores that collects them */
+	unsigned int reservations;
+	uint32_t reserved_ppm;
+	uint64_t tolerance_ns; /* how long others may block its reservations */
+	uint64_t device_ns;
+};
+
+/* What would happen if nothing else came and each request ran as long as estimated. */
+struct zhouyi_plan {
+	uint64_t now_ns; /* CLOCK_MONOTONIC */
+	unsigned int queued, running;
+	size_t n_entries; /* in the order of their starts; not more than the daemon looks ahead */
+	const struct zhouyi_plan_entry *entries;
+	size_t n_reservations;
+	const struct zhouyi_plan_reservation *reservations;
+	size_t n_classes;
+	const struct zhouyi_plan_class *classes;
+	size_t n_cores;
+	const struct zhouyi_plan_core *cores;
+};
+/* ZHOUYI_ERROR_BUSY: who asks often has to wait a little. */
+ZHOUYI_API int zhouyi_plan_get(struct zhouyi_client *client, struct zhouyi_plan **ret);
+
+/* What one program of a user used with one model. */
+struct zhouyi_usage {
+	const char *client, *model; /* both empty: all others */
+	uint64_t requests, device_ns;
+};
+
+struct zhouyi_account_client {
+	uint64_t session;
+	const char *client;
+	int pid;
+	unsigned int queued, running, buffers, models;
+	uint64_t device_ns, buffer_bytes;
+};
+
+/* A user, in all its connections. Limits are 0 if there is none. */
+struct zhouyi_account {
+	unsigned int uid;
+	unsigned int sessions, queued, running, buffers, models, weight;
+	uint64_t device_ns;    /* so far, times cores */
+	uint64_t device_bytes; /* buffers, and models as large as they were when opened */
+	unsigned int max_queued, max_running, max_buffers, max_models, share_percent;
+	uint64_t max_device_bytes;
+	size_t n_usages;
+	const struct zhouyi_usage *usages;
+	size_t n_clients; /* that are connected */
+	const struct zhouyi_account_client *clients;
+};
+
+struct zhouyi_account_list {
+	size_t n;
+	const struct zhouyi_account *accounts;
+};
+ZHOUYI_API int zhouyi_accounts_get(struct zhouyi_client *client, struct zhouyi_account_list **ret);
+
+/* Requests that were answered, in the order in which they ended. */
+struct zhouyi_trace {
+	size_t n;
+	const struct zhouyi_record *records;
+	uint64_t next; /* @since, to ask for what comes after */
+	uint64_t lost; /* answers after @since that are remembered no more */
+	uint64_t now_ns;
+	unsigned int cores; /* of the device */
+	const char *placement;
+	bool more; /* ask again at once: not everything fitted */
+};
+/* @since: 0, or `next` of the one before; UINT64_MAX: nothing, but where to begin. */
+ZHOUYI_API int zhouyi_trace_get(struct zhouyi_client *client, uint64_t since,
+				struct zhouyi_trace **ret);
 
 #ifdef __cplusplus
 }

@@ -210,6 +210,7 @@ void fake_hello(int socket)
 	welcome.version = ZY_PROTOCOL_VERSION;
 	welcome.daemon_version = (char *)"fake";
 	welcome.session = 1;
+	welcome.features = request->hello->features;
 	response.serial = request->serial;
 	response.body_case = ZY__RESPONSE__BODY_WELCOME;
 	response.welcome = &welcome;
