@@ -35,7 +35,7 @@ cli     := $(B)/libcli.a $(so) $(loadable)
 units   := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/test_*.c))
 unit     = $(filter $(B)/tests/unit/$1/test_%,$(units))
 fuzzers := $(basename $(filter-out %_seeds.o,$(call objects,tests/fuzz)))
-helpers := $(basename $(call objects,tests/e2e tests/bench tests/reliability))
+helpers := $(basename $(call objects,tests/e2e tests/bench tests/reliability tests/realtime))
 examples := $(basename $(call objects,client/examples))
 programs := $(B)/zhouyid $(B)/zhouyi-cli $(B)/zhouyi-cc
 

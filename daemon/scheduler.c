@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,8 +76,8 @@ static void remember(struct scheduler *sched, const struct job *job,
 	};
 
 	memcpy(record.model_hash, model->hash, sizeof(record.model_hash));
-	snprintf(record.client, sizeof(record.client), "%.31s", tenant->name);
-	snprintf(record.model, sizeof(record.model), "%.31s", model->name);
+	memcpy(record.client, tenant->name, sizeof(record.client));
+	memcpy(record.model, model->name, sizeof(record.model) - 1);
 	history_add(&sched->history, &record);
 }
 

@@ -245,7 +245,8 @@ void scheduler_forget(struct scheduler *sched, struct job_owner *owner)
 {
 	struct job *job;
 
-	while ((job = list_first(&owner->jobs, struct job, owner_link))) {
+	/* The last first: so the order of those that are left need not be kept up. */
+	while ((job = list_last(&owner->jobs, struct job, owner_link))) {
 		scheduler_leave_owner(job);
 		job_cancel(sched, job);
 	}

@@ -44,6 +44,10 @@ static inline void list_remove(struct list *link)
 #define list_first(head, type, member)                                                             \
 	(list_is_empty(head) ? NULL : list_entry((head)->next, type, member))
 
+/* The last object, or NULL. */
+#define list_last(head, type, member)                                                              \
+	(list_is_empty(head) ? NULL : list_entry((head)->prev, type, member))
+
 #define list_for_each(pos, head, member)                                                           \
 	for (pos = list_entry((head)->next, __typeof__(*pos), member); &pos->member != (head);     \
 	     pos = list_entry(pos->member.next, __typeof__(*pos), member))
