@@ -157,7 +157,12 @@ int account_charge_buffer(struct account *account, uint64_t size,
 
 void account_uncharge_buffer(struct account *account, uint64_t size)
 {
-	account->n_buffers--;
+	account_uncharge_buffers(account, 1, size);
+}
+
+void account_uncharge_buffers(struct account *account, unsigned int n, uint64_t size)
+{
+	account->n_buffers -= n;
 	account->device_bytes -= size;
 }
 

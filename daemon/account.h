@@ -63,6 +63,7 @@ struct account {
 	struct account_usage others;
 	unsigned int n_usages;
 	uint64_t n_uses;
+	uint64_t look_again_ns; /* when its users may ask the next expensive question */
 };
 
 struct account_table {
@@ -95,6 +96,8 @@ void account_set_limits(struct account *account, const struct account_limits *li
 int account_charge_buffer(struct account *account, uint64_t size,
 			  char ret_refusal[static ACCOUNT_REFUSAL_MAX]);
 void account_uncharge_buffer(struct account *account, uint64_t size);
+/* Several at once. */
+void account_uncharge_buffers(struct account *account, unsigned int n, uint64_t size);
 int account_charge_model(struct account *account, char ret_refusal[static ACCOUNT_REFUSAL_MAX]);
 void account_uncharge_model(struct account *account);
 /* A model that is charged has turned out to be so large; uncharged with 0 bytes of it left. */

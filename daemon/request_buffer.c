@@ -113,7 +113,6 @@ static uint64_t round_to_pages(uint64_t size)
 
 void request_create_buffer(struct session *session, const Zy__Request *req, struct zy_fds *fds)
 {
-	const struct config_limits *limits = session->group->limits;
 	uint64_t size = round_to_pages(req->create_buffer->size);
 
 	(void)fds;
@@ -123,11 +122,7 @@ void request_create_buffer(struct session *session, const Zy__Request *req, stru
 		return;
 	}
 	if (objects_charge_buffer(&session->objects, size) < 0) {
-		reply_refuse(session, req->serial, ZY_LIMIT,
-			     "this client has %u buffers of %" PRIu64
-			     " bytes, and may have %u of %" PRIu64,
-			     session->objects.n_buffers, session->objects.buffer_bytes,
-			     limits->buffers_per_session, limits->buffer_bytes_per_session);
+		reply_refuse(session, req->serial, ZY_LIMIT, "%s", session->objects.refusal);
 		return;
 	}
 	if (size > BUFFER_LARGE)

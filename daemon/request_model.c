@@ -115,10 +115,13 @@ static void give_model(struct session *session, uint32_t serial, struct model *m
 {
 	zy_auto(model_unref) struct model *owned = model;
 	uint32_t id;
+	int r = objects_add_model(&session->objects, model, &id);
 
-	if (objects_add_model(&session->objects, model, &id) < 0) {
+	if (r < 0) {
 		objects_unreserve_model(&session->objects);
-		reply_refuse(session, serial, ZY_NO_MEMORY, "the daemon is out of memory");
+		reply_refuse(session, serial, zy_status_from_errno(r), "%s",
+			     r == -EDQUOT ? session->objects.refusal
+					  : "the daemon is out of memory");
 		return;
 	}
 	zy_take(owned);
@@ -133,9 +136,7 @@ static bool reserve(struct session *session, uint32_t serial)
 {
 	if (objects_reserve_model(&session->objects) == 0)
 		return true;
-	reply_refuse(session, serial, ZY_LIMIT,
-		     "this client may have %u models open: close one of them first",
-		     session->group->limits->models_per_session);
+	reply_refuse(session, serial, ZY_LIMIT, "%s", session->objects.refusal);
 	return false;
 }
 

@@ -13,6 +13,7 @@
 #include "daemon/loop.h"
 #include "daemon/request.h"
 #include "daemon/scheduler.h"
+#include "daemon/tenant.h"
 #include "proto/entry.h"
 #include "proto/packet.h"
 
@@ -290,7 +291,12 @@ void session_enter(struct session *session, enum session_state state)
 
 void session_set_name(struct session *session, const char *name)
 {
+	struct tenant *tenant = session->owner.tenant;
+
 	snprintf(session->name, sizeof(session->name), "%s", name);
+	/* What explanations and accounts call it. */
+	if (tenant)
+		log_escape(tenant->name, sizeof(tenant->name), name);
 	snprintf(session->label, sizeof(session->label), "session %" PRIu64 " (uid %u, pid %d%s%s)",
 		 session->id, session->uid, session->pid, *name ? ", " : "", session->name);
 }
@@ -321,7 +327,6 @@ int session_create(struct session **ret, struct session_group *group, int fd)
 	session->id = group->next_id;
 	list_init(&session->out);
 	list_init(&session->pending);
-	objects_init(&session->objects, group->limits);
 	r = session_identify(session);
 	if (r < 0)
 		return r;
@@ -334,6 +339,8 @@ int session_create(struct session **ret, struct session_group *group, int fd)
 		loop_io_destroy(session->io);
 		return r;
 	}
+	objects_init(&session->objects, group->limits, session->owner.tenant->account);
+	session->owner.tenant->account->n_sessions++;
 	group->next_id++;
 	group->n_sessions++;
 	list_append(&group->sessions, &session->link);
@@ -356,6 +363,8 @@ void session_destroy(struct session *session)
 		list_remove(&pending->link);
 		pending->session = NULL;
 	}
+	objects_release_all(&session->objects);
+	session->objects.account->n_sessions--;
 	scheduler_forget(session->group->scheduler, &session->owner);
 	while ((packet = list_first(&session->out, struct out_packet, link)))
 		out_packet_free(session, packet);
