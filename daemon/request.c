@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/binding.h"
 #include "daemon/config.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
 #include "daemon/request_internal.h"
 #include "daemon/scheduler.h"
+#include "daemon/stream.h"
 #include "proto/status.h"
 
 #define COMPLAIN_EVERY_NS UINT64_C(1000000000)
@@ -36,15 +38,15 @@ static const struct request_op request_ops[] = {
 	[ZY__REQUEST__BODY_CANCEL] = {ALWAYS, 0, request_cancel},
 	[ZY__REQUEST__BODY_GET_STATUS] = {ALWAYS, 0, request_get_status},
 	[ZY__REQUEST__BODY_GET_DEVICE] = {ALWAYS, 0, request_get_device},
-	[ZY__REQUEST__BODY_RESERVE] = {WORK, 0, request_schedule},
-	[ZY__REQUEST__BODY_RELEASE] = {ALWAYS, 0, request_schedule},
-	[ZY__REQUEST__BODY_CREATE_STREAM] = {WORK, 0, request_schedule},
-	[ZY__REQUEST__BODY_DESTROY_STREAM] = {ALWAYS, 0, request_schedule},
-	[ZY__REQUEST__BODY_GET_STREAM] = {ALWAYS, 0, request_schedule},
-	[ZY__REQUEST__BODY_EXPLAIN] = {ALWAYS, 0, request_schedule},
-	[ZY__REQUEST__BODY_GET_PLAN] = {ALWAYS, 0, request_schedule},
-	[ZY__REQUEST__BODY_GET_TRACE] = {ALWAYS, 0, request_schedule},
-	[ZY__REQUEST__BODY_GET_ACCOUNTS] = {ALWAYS, 0, request_schedule},
+	[ZY__REQUEST__BODY_RESERVE] = {WORK, 0, request_reserve},
+	[ZY__REQUEST__BODY_RELEASE] = {ALWAYS, 0, request_release},
+	[ZY__REQUEST__BODY_CREATE_STREAM] = {WORK, 0, request_create_stream},
+	[ZY__REQUEST__BODY_DESTROY_STREAM] = {ALWAYS, 0, request_destroy_stream},
+	[ZY__REQUEST__BODY_GET_STREAM] = {ALWAYS, 0, request_get_stream},
+	[ZY__REQUEST__BODY_EXPLAIN] = {ALWAYS, 0, request_explain},
+	[ZY__REQUEST__BODY_GET_PLAN] = {ALWAYS, 0, request_get_plan},
+	[ZY__REQUEST__BODY_GET_TRACE] = {ALWAYS, 0, request_get_trace},
+	[ZY__REQUEST__BODY_GET_ACCOUNTS] = {ALWAYS, 0, request_get_accounts},
 };
 
 const struct request_op *request_op_find(unsigned int body)
@@ -202,12 +204,21 @@ static enum zy_status submit_check(const struct session *session, const struct z
 		return ZY_SHUTTING_DOWN;
 	if (entry->class >= ZY_CLASS_MAX_)
 		return ZY_INVALID;
-	/* Better refused than treated as if it did not matter. */
-	if (entry->stream)
-		return ZY_NOT_SUPPORTED;
-	if (session->owner.n_jobs >= session->group->limits->queued_per_session)
+	if (session->owner.n_jobs >= session->group->limits->queued_per_session ||
+	    !account_may_queue(session->objects.account))
 		return ZY_LIMIT;
 	return ZY_OK;
+}
+
+_Static_assert((int)POLICY_WAIT_MAX_ == (int)ZY_WAIT_MAX_, "one numbering");
+_Static_assert((int)POLICY_WAIT_RECOVERY == (int)ZY_WAIT_RECOVERY, "one numbering");
+
+/* An answer that this client knows. */
+static enum zy_status submit_status(const struct session *session, int r)
+{
+	if (r == -ENOSPC)
+		return session->features & ZY_FEATURE_SCHEDULING ? ZY_NO_ROOM : ZY_BUSY;
+	return zy_status_from_errno(r);
 }
 
 /*
@@ -215,7 +226,8 @@ static enum zy_status submit_check(const struct session *session, const struct z
  * uses one twice confuses nobody but itself, about which answer is whose and which
  * of the two a Cancel means, and an honest one should not pay for a search.
  */
-static enum zy_status submit(struct session *session, const struct zy_submit *entry)
+static enum zy_status submit(struct session *session, const struct zy_submit *entry,
+			     struct stream *stream)
 {
 	struct binding *binding;
 	enum zy_status status = submit_check(session, entry);
@@ -223,10 +235,19 @@ static enum zy_status submit(struct session *session, const struct zy_submit *en
 	if (status != ZY_OK)
 		return status;
 	binding = objects_find_binding(&session->objects, entry->binding);
-	if (!binding)
+	if (!binding || (entry->stream && !stream))
 		return ZY_NOT_FOUND;
-	return zy_status_from_errno(
-		scheduler_submit(session->group->scheduler, &session->owner, binding, entry, NULL));
+	if (stream && binding->model != stream->model)
+		return ZY_INVALID;
+	return submit_status(session, scheduler_submit(session->group->scheduler, &session->owner,
+						       binding, entry, stream));
+}
+
+/* With ZY_LIMIT: whose. */
+static enum zy_limit which_limit(const struct session *session)
+{
+	return account_may_queue(session->objects.account) ? ZY_LIMIT_SESSION_QUEUED
+							   : ZY_LIMIT_ACCOUNT_QUEUED;
 }
 
 /* Whether a bit is set that this client cannot know, or that nobody knows. */
@@ -241,6 +262,7 @@ static bool has_reserved_bits(const struct session *session, const struct zy_sub
 static void receive_submit(struct session *session, const void *data, size_t size, size_t n_fds)
 {
 	struct zy_complete answer = {.type = ZY_PACKET_COMPLETE, .flags = ZY_COMPLETE_RELEASED};
+	struct stream *stream;
 	struct zy_submit entry;
 
 	if (size != sizeof(entry) || n_fds) {
@@ -256,10 +278,17 @@ static void receive_submit(struct session *session, const void *data, size_t siz
 		request_violation(session, "a submission with reserved bits");
 		return;
 	}
-	answer.status = (int32_t)submit(session, &entry);
+	stream = entry.stream ? objects_find_stream(&session->objects, entry.stream) : NULL;
+	answer.status = (int32_t)submit(session, &entry, stream);
 	if (answer.status == ZY_OK)
 		return;
 	answer.cookie = entry.cookie;
+	if (answer.status == ZY_LIMIT)
+		answer.fault_code = which_limit(session);
+	if (stream) {
+		stream_refused(stream, (enum zy_status)answer.status);
+		answer.dropped = stream->counters.dropped;
+	}
 	session_send(session, &answer, sizeof(answer), NULL);
 }
 

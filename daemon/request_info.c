@@ -101,7 +101,7 @@ void request_get_status(struct session *session, const Zy__Request *req, struct 
 	reply_body(session, req->serial, &response, NULL);
 }
 
-static const char *placement_name(enum device_placement placement)
+const char *request_placement_name(enum device_placement placement)
 {
 	switch (placement) {
 	case DEVICE_PLACEMENT_NONE:
@@ -125,7 +125,7 @@ static void describe_device(const struct session_group *group, Zy__Device *ret)
 	ret->clusters = caps->clusters;
 	ret->cores = caps->cores;
 	ret->tecs = caps->tecs;
-	ret->placement = (char *)placement_name(caps->placement);
+	ret->placement = (char *)request_placement_name(caps->placement);
 	ret->memory_bytes = caps->memory_bytes;
 	ret->memory_used = device_memory_used(group->device);
 }

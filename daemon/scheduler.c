@@ -48,36 +48,42 @@ static void fill_in(const struct job *job, struct zy_complete *answer)
 	stream_fill(job, answer);
 }
 
-static void remember(struct scheduler *sched, const struct job *job,
-		     const struct zy_complete *answer)
+void scheduler_record(const struct job *job, struct history_record *ret)
 {
-	const struct tenant *tenant = job->tenant;
 	const struct model *model = job->binding->model;
-	struct history_record record = {
+
+	*ret = (struct history_record){
 		.request = job->id,
 		.accepted_ns = job->policy.accepted_ns,
 		.started_ns = job->started_ns,
-		.ended_ns = loop_now(),
 		.cores = job->started_ns ? job->policy.on_cores : 0,
-		.session = tenant->client.id,
+		.session = job->tenant->client.id,
 		.uid = job->uid,
 		.class = (uint8_t)job->policy.class,
 		.wait = (uint8_t)job->policy.wait,
 		.n_cores = (uint8_t)job->policy.n_cores,
-		.status = (uint8_t)answer->status,
 		.allowed = job->policy.cores,
-		.run_ns = answer->run_ns,
 		.deadline_ns = job->deadline_ns,
 		.waited_for = job->policy.waited_for,
 		.stream = job->stream ? job->stream->number : 0,
 		.sequence = job->sequence,
 		.reservation = job->reservation,
-		.late = answer->flags & ZY_COMPLETE_LATE,
 	};
+	memcpy(ret->model_hash, model->hash, sizeof(ret->model_hash));
+	memcpy(ret->client, job->tenant->name, sizeof(ret->client));
+	memcpy(ret->model, model->name, sizeof(ret->model) - 1);
+}
 
-	memcpy(record.model_hash, model->hash, sizeof(record.model_hash));
-	memcpy(record.client, tenant->name, sizeof(record.client));
-	memcpy(record.model, model->name, sizeof(record.model) - 1);
+static void remember(struct scheduler *sched, const struct job *job,
+		     const struct zy_complete *answer)
+{
+	struct history_record record;
+
+	scheduler_record(job, &record);
+	record.ended_ns = loop_now();
+	record.status = (uint8_t)answer->status;
+	record.run_ns = answer->run_ns;
+	record.late = answer->flags & ZY_COMPLETE_LATE;
 	history_add(&sched->history, &record);
 }
 
@@ -262,8 +268,8 @@ static void job_leave_device(struct scheduler *sched, struct job *job)
 static void job_requeue(struct scheduler *sched, struct job *job)
 {
 	job->state = JOB_QUEUED;
-	stream_put_back(job);
 	if (policy_push_again(sched->policy, &job->policy, job->suspect, loop_now()) == 0) {
+		stream_put_back(job);
 		list_append(&sched->queued, &job->link);
 		return;
 	}

@@ -17,6 +17,9 @@ uint64_t scheduler_all_cores(const struct scheduler *sched);
 
 /* scheduler.c */
 
+/* What is known of a job on its way, as if it were history: ended_ns is 0. */
+void scheduler_record(const struct job *job, struct history_record *ret);
+
 /* In job.device_cookie: it is not on the device. */
 #define SCHEDULER_NO_ENTRY UINT32_MAX
 
