@@ -77,7 +77,7 @@ $(helpers): libs = $(call libs_of,libprotobuf-c) -lm
 $(fuzzers): libs += -fsanitize=fuzzer
 $(programs) $(units) $(fuzzers) $(helpers) $(examples):
 	@mkdir -p $(@D)
-	$(call say,LINK,$@)$(CC) $(cflags) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../..' -o $@ $(filter %.o %.a %.so,$^) $(libs)
+	$(call say,LINK,$@)$(CC) $(cflags) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../..:$$ORIGIN/../../..' -o $@ $(filter %.o %.a %.so,$^) $(libs)
 $(so).$(abi): client/zhouyi-client.map $(client)
 	$(call say,LINK,$@)$(CC) $(cflags) $(LDFLAGS) -shared -Wl,-soname,$(@F),--version-script=$<,-z,defs \
 		-o $@ -Wl,--whole-archive $(client) -Wl,--no-whole-archive $(call libs_of,libprotobuf-c)

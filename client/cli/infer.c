@@ -2,10 +2,11 @@
 /* zhouyi-cli infer: the command line, and one step after the other. */
 #include "client/cli/infer.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "client/cli/args.h"
 
 #define MAX_LABELS ((size_t)16 << 20)
 #define MAX_REPEAT 10000000u
@@ -17,43 +18,22 @@ enum {
 	OPT_REPEAT,
 	OPT_PRIORITY,
 	OPT_CORE_MASK,
+	OPT_CORES,
+	OPT_DEADLINE,
 	OPT_TIMEOUT,
 };
 
-/* Returns an exit code; @text is a number from @min to @max. */
-static int number(const struct cli *cli, const char *option, const char *text, uint64_t min,
-		  uint64_t max, uint64_t *ret)
+/* Also plain milliseconds, as ever. */
+static int timeout(struct infer *infer, const char *text)
 {
-	unsigned long long value;
-	char *end;
+	uint64_t value = 0;
+	int code;
 
-	errno = 0;
-	value = strtoull(text, &end, 0);
-	if (end == text || *end != '\0' || errno != 0 || text[0] == '-' || value < min ||
-	    value > max)
-		return cli_usage(cli, "%s: '%s' is not a number from %llu to %llu", option, text,
-				 (unsigned long long)min, (unsigned long long)max);
-	*ret = value;
-	return CLI_OK;
-}
-
-static int priority(const struct cli *cli, const char *text, enum zhouyi_class *ret)
-{
-	static const char *const names[] = {
-		[ZHOUYI_CLASS_REALTIME] = "realtime",
-		[ZHOUYI_CLASS_INTERACTIVE] = "interactive",
-		[ZHOUYI_CLASS_NORMAL] = "normal",
-		[ZHOUYI_CLASS_BACKGROUND] = "background",
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(names[i], text) == 0) {
-			*ret = (enum zhouyi_class)i;
-			return CLI_OK;
-		}
-	}
-	return cli_usage(
-		cli, "--priority: '%s' is none of realtime, interactive, normal, background", text);
+	if (text[0] == '\0' || text[strspn(text, "0123456789")] != '\0')
+		return args_time(infer->cli, "--timeout", text, &infer->options.timeout_ns);
+	code = args_number(infer->cli, "--timeout", text, 1, UINT32_MAX, &value);
+	infer->options.timeout_ns = value * 1000000u;
+	return code;
 }
 
 static int own_option(struct infer *infer, int option)
@@ -69,22 +49,26 @@ static int own_option(struct infer *infer, int option)
 		infer->labels_path = optarg;
 		return CLI_OK;
 	case OPT_TOP:
-		code = number(infer->cli, "--top", optarg, 1, MAX_TOP, &value);
+		code = args_number(infer->cli, "--top", optarg, 1, MAX_TOP, &value);
 		infer->top = (size_t)value;
 		return code;
 	case OPT_REPEAT:
-		code = number(infer->cli, "--repeat", optarg, 1, MAX_REPEAT, &value);
+		code = args_number(infer->cli, "--repeat", optarg, 1, MAX_REPEAT, &value);
 		infer->repeat = (size_t)value;
 		return code;
 	case OPT_CORE_MASK:
-		return number(infer->cli, "--core-mask", optarg, 1, UINT64_MAX,
-			      &infer->options.core_mask);
-	case OPT_TIMEOUT:
-		code = number(infer->cli, "--timeout", optarg, 1, UINT32_MAX, &value);
-		infer->options.timeout_ns = value * 1000000u;
+		return args_number(infer->cli, "--core-mask", optarg, 1, UINT64_MAX,
+				   &infer->options.core_mask);
+	case OPT_CORES:
+		code = args_number(infer->cli, "--cores", optarg, 1, 64, &value);
+		infer->options.n_cores = (unsigned int)value;
 		return code;
+	case OPT_DEADLINE:
+		return args_time(infer->cli, "--deadline", optarg, &infer->deadline_ns);
+	case OPT_TIMEOUT:
+		return timeout(infer, optarg);
 	default:
-		return priority(infer->cli, optarg, &infer->options.request_class);
+		return args_class(infer->cli, "--priority", optarg, &infer->options.request_class);
 	}
 }
 
@@ -98,6 +82,8 @@ static int parse(struct infer *infer, int argc, char **argv)
 		{"repeat", required_argument, NULL, OPT_REPEAT},
 		{"priority", required_argument, NULL, OPT_PRIORITY},
 		{"core-mask", required_argument, NULL, OPT_CORE_MASK},
+		{"cores", required_argument, NULL, OPT_CORES},
+		{"deadline", required_argument, NULL, OPT_DEADLINE},
 		{"timeout", required_argument, NULL, OPT_TIMEOUT},
 		CLI_OPTIONS,
 	};
@@ -165,11 +151,16 @@ static int open_kept(struct infer *infer)
 	return r < 0 ? cli_fail_call(infer->client, r, name) : CLI_OK;
 }
 
+int infer_get_model(struct infer *infer)
+{
+	return is_path(infer->model_name) ? load_file(infer) : open_kept(infer);
+}
+
 static int get_model(struct infer *infer)
 {
 	int code, r;
 
-	code = is_path(infer->model_name) ? load_file(infer) : open_kept(infer);
+	code = infer_get_model(infer);
 	if (code != CLI_OK)
 		return code;
 	r = zhouyi_binding_create_simple(infer->model, &infer->binding);

@@ -16,6 +16,7 @@ struct infer {
 	const char *labels_path;
 	size_t top, repeat;
 	struct zhouyi_options options;
+	uint64_t deadline_ns; /* from each run's beginning; 0: none */
 
 	struct file labels_text; /* owned */
 	struct labels labels;	 /* owned */
@@ -28,6 +29,8 @@ struct infer {
 	size_t n_runs;
 };
 
+/* Connect, and load or open model_name. Returns an exit code. */
+int infer_get_model(struct infer *infer);
 /* Fill the binding's inputs from the files. Returns an exit code. */
 int infer_read_inputs(struct infer *infer);
 /* Run it as often as wanted. */

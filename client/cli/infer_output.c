@@ -265,6 +265,9 @@ static int show_json(const struct infer *infer)
 	json_object_set_new(json, "run_ns", cli_json_number(result->run_ns));
 	json_object_set_new(json, "total_ns", cli_json_number(result->total_ns));
 	json_object_set_new(json, "cores", json_cores(result->cores));
+	json_object_set_new(json, "late", json_boolean(result->late));
+	json_object_set_new(json, "wait", cli_json_text(zhouyi_wait_name(result->wait)));
+	json_object_set_new(json, "waited_for", cli_json_number(result->waited_for));
 	json_object_set_new(json, "copied_bytes", cli_json_number(result->copied_bytes));
 	json_object_set_new(json, "latency", json_latency(infer));
 	return cli_json_print(json);

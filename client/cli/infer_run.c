@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client/cli/args.h"
 #include "client/cli/infer.h"
 
 /* Only who waits longer wants to be told. */
@@ -49,7 +50,11 @@ static int compare(const void *a, const void *b)
 static int run_once(struct infer *infer, uint64_t *now)
 {
 	uint64_t begin = *now;
-	int r = zhouyi_run(infer->binding, &infer->options, &infer->result);
+	int r;
+
+	if (infer->deadline_ns)
+		infer->options.deadline_ns = begin + infer->deadline_ns;
+	r = zhouyi_run(infer->binding, &infer->options, &infer->result);
 
 	*now = now_ns();
 	if (r == 0)
@@ -64,9 +69,21 @@ static int fail_run(const struct infer *infer, int r)
 				"no core that may run it is in --core-mask 0x%" PRIx64
 				" (see: zhouyi-cli device)",
 				infer->options.core_mask);
-	if (r == -ZHOUYI_ERROR_NOT_SUPPORTED &&
-	    infer->options.request_class != ZHOUYI_CLASS_INTERACTIVE)
-		return cli_fail(CLI_FAILED, "this daemon supports no --priority but interactive");
+	if (r == -ZHOUYI_ERROR_INVALID && infer->options.n_cores > 1)
+		return cli_fail(CLI_FAILED,
+				"the device has no %u cores that may run it together "
+				"(see: zhouyi-cli device)",
+				infer->options.n_cores);
+	if (r == -ZHOUYI_ERROR_DEADLINE_REFUSED)
+		return cli_fail(CLI_FAILED,
+				"a --deadline of %s cannot be met (see: zhouyi-cli plan)",
+				args_time_text(infer->deadline_ns));
+	if (r == -ZHOUYI_ERROR_LIMIT)
+		return cli_fail(CLI_FAILED, "%s (see: zhouyi-cli accounts)",
+				cli_text(zhouyi_client_error(infer->client)));
+	if (r == -ZHOUYI_ERROR_NO_ROOM)
+		return cli_fail(CLI_FAILED, "%s (see: zhouyi-cli plan)",
+				cli_text(zhouyi_client_error(infer->client)));
 	return cli_fail_call(infer->client, r, infer->model_name);
 }
 

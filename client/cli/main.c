@@ -14,8 +14,10 @@ static const struct cli_command commands[] = {
 	 "      --top N            show the N best classes (5)\n"
 	 "      --repeat N         run N times and show how long it took\n"
 	 "      --priority CLASS   realtime, interactive (default), normal, background\n"
+	 "      --deadline TIME    to be met by each run: 10ms, 2.5s, 100us\n"
 	 "      --core-mask MASK   cores it may run on: bit i for core i\n"
-	 "      --timeout MS       give up after so many milliseconds\n"
+	 "      --cores N          run on N cores at once\n"
+	 "      --timeout TIME     give up after that; without a unit, milliseconds\n"
 	 "MODEL is a loadable (.elf) or the name of a kept model. INPUT is a raw tensor, a PNG,\n"
 	 "JPEG or PNM picture, or - for standard input: one for each input of the model.\n",
 	 cli_infer},
