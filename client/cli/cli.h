@@ -44,6 +44,11 @@ int cli_unload(struct cli *cli, int argc, char **argv);
 int cli_models(struct cli *cli, int argc, char **argv);
 int cli_status(struct cli *cli, int argc, char **argv);
 int cli_device(struct cli *cli, int argc, char **argv);
+int cli_stream(struct cli *cli, int argc, char **argv);
+int cli_reserve(struct cli *cli, int argc, char **argv);
+int cli_explain(struct cli *cli, int argc, char **argv);
+int cli_plan(struct cli *cli, int argc, char **argv);
+int cli_accounts(struct cli *cli, int argc, char **argv);
 int cli_inspect(struct cli *cli, int argc, char **argv);
 
 /* "zhouyi-cli: …", with a newline. */

@@ -18,7 +18,8 @@ _zhouyi_cli_value()
 	case $1 in
 	--priority) mapfile -t COMPREPLY < <(compgen -W 'realtime interactive normal background' -- "$cur") ;;
 	--socket | --labels | --output | -o) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-	--top | --repeat | --timeout | --core-mask | --name) ;;
+	--drop) mapfile -t COMPREPLY < <(compgen -W 'latest queue: block block:' -- "$cur") ;;
+	--top | --repeat | --timeout | --core-mask | --cores | --name | --deadline | --period | --budget | --jitter | --frames) ;;
 	*) return 1 ;;
 	esac
 }
@@ -36,18 +37,20 @@ _zhouyi_cli()
 		esac
 	done
 	case $command in
-	'') options+=' --version infer load unload models status device inspect version help' ;;
-	infer) options+=' --output --labels --top --repeat --priority --core-mask --timeout' ;;
+	'') options+=' --version infer stream reserve explain plan accounts load unload models status device inspect version help' ;;
+	infer) options+=' --output --labels --top --repeat --priority --deadline --core-mask --cores --timeout' ;;
+	stream) options+=' --period --frames --priority --deadline --core-mask --drop --reserve --budget --jitter' ;;
+	reserve) options+=' --probe --period --deadline --budget --jitter --core-mask' ;;
 	load) options+=' --name' ;;
 	inspect) options+=' --instructions' ;;
-	help) options='infer load unload models status device inspect version help' ;;
+	help) options='infer stream reserve explain plan accounts load unload models status device inspect version help' ;;
 	esac
 	if [[ $cur == -* || -z $command || $command == help ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 		return
 	fi
 	case $command in
-	infer) mapfile -t COMPREPLY < <(compgen -f -- "$cur"; compgen -W "$(_zhouyi_cli_kept)" -- "$cur") ;;
+	infer | stream | reserve) mapfile -t COMPREPLY < <(compgen -f -- "$cur"; compgen -W "$(_zhouyi_cli_kept)" -- "$cur") ;;
 	unload) mapfile -t COMPREPLY < <(compgen -W "$(_zhouyi_cli_kept)" -- "$cur") ;;
 	load | inspect) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	esac

@@ -21,6 +21,31 @@ static const struct cli_command commands[] = {
 	 "MODEL is a loadable (.elf) or the name of a kept model. INPUT is a raw tensor, a PNG,\n"
 	 "JPEG or PNM picture, or - for standard input: one for each input of the model.\n",
 	 cli_infer},
+	{"stream", "MODEL INPUT...", "run a model again and again, one frame each period",
+	 "      --period TIME      one frame each: 10ms, 16.6ms, 1s\n"
+	 "      --frames N         stop after N; without it, when interrupted\n"
+	 "      --priority CLASS   realtime, interactive (default), normal, background\n"
+	 "      --deadline TIME    of each frame, from its beginning\n"
+	 "      --core-mask MASK   cores it may run on: bit i for core i\n"
+	 "      --drop HOW         latest (default): a newer frame replaces the one that waits;\n"
+	 "                         queue:N: N wait, then the oldest is dropped; block, block:N:\n"
+	 "                         N wait, then more are refused\n"
+	 "      --reserve          with a reservation: frames meet the deadline (the period, if\n"
+	 "                         none is given), whatever else is going on\n"
+	 "      --budget TIME      for that: device time of a frame; without it, learned\n"
+	 "      --jitter TIME      for that: how much early a frame may come\n",
+	 cli_stream},
+	{"reserve", "MODEL", "ask what would come of a reservation",
+	 "      --probe            only ask: a reservation lasts as long as its program\n"
+	 "      --period TIME      one frame each: 10ms, 16.6ms, 1s\n"
+	 "      --deadline TIME    from a frame's arrival; without it, the period\n"
+	 "      --budget TIME      device time of a frame; without it, learned from runs\n"
+	 "      --jitter TIME      how much early a frame may come\n"
+	 "      --core-mask MASK   cores one of which would be its own\n",
+	 cli_reserve},
+	{"explain", "REQUEST", "say why a request was slow, by its number", NULL, cli_explain},
+	{"plan", "", "show what is reserved, and what will run when", NULL, cli_plan},
+	{"accounts", "", "show who uses what, and what they may use", NULL, cli_accounts},
 	{"load", "FILE", "load a model and keep it loaded, by name",
 	 "      --name NAME        call it NAME rather than FILE\n", cli_load},
 	{"unload", "NAME", "stop keeping a model", NULL, cli_unload},
