@@ -5,6 +5,24 @@
 /* How many flows that cannot use the cores they would get a decision looks behind. */
 #define MAX_SKIPS 8u
 
+/*
+ * A frame that does not conform yet may start on its home if it leaves the time of those
+ * that do alone, provided that it keeps to the budget. If it does not, that is its client's
+ * own loss.
+ */
+static bool is_no_rival(const struct policy *policy, const struct policy_job *job,
+			unsigned int index, uint64_t from_ns, uint64_t now_ns)
+{
+	const struct reservation *r = job->reservation;
+	uint64_t next;
+
+	if (!r || r->core != index || r->dormant)
+		return true;
+	next = r->next_ns > r->spec.jitter_ns ? r->next_ns - r->spec.jitter_ns : 0;
+	return add_ns(from_ns, r->spec.budget_ns) <=
+	       add_ns(next > now_ns ? next : now_ns, policy->cores[index].tolerance_ns);
+}
+
 /* A job may be put on @core, to run after what is there, and be off it in time. */
 static bool core_fits(const struct policy *policy, const struct policy_job *job, unsigned int index,
 		      uint64_t now_ns)
@@ -17,7 +35,8 @@ static bool core_fits(const struct policy *policy, const struct policy_job *job,
 	if (core->n_jobs && core->jobs[0]->free_ns > from)
 		from = core->jobs[0]->free_ns;
 	return add_ns(from, job_occupies(policy, job, NULL)) <=
-	       core_open_until(policy, index, now_ns, job->reservation);
+		       core_open_until(policy, index, now_ns, job->reservation) &&
+	       is_no_rival(policy, job, index, from, now_ns);
 }
 
 /* Of @cores, up to @n that fit; those without reservations first. */

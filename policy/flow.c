@@ -71,7 +71,7 @@ static uint64_t cores_open_for(const struct policy *policy, const struct policy_
 	for (uint64_t rest = cores & policy->reserved; rest; rest &= rest - 1) {
 		unsigned int core = (unsigned int)__builtin_ctzll(rest);
 
-		if (flow->occupies_ns > policy->cores[core].longest_ns)
+		if (flow->occupies_ns > core_longest(policy, core, flow->reservation))
 			cores &= ~(UINT64_C(1) << core);
 	}
 	return cores;
@@ -112,10 +112,16 @@ struct policy_job *flow_head(const struct policy_flow *flow)
 	return tree_entry(tree_first(&flow->jobs), struct policy_job, node);
 }
 
+static struct reservation *reservation_of(const struct policy_job *job)
+{
+	return job->reservation && !job->reservation->released ? job->reservation : NULL;
+}
+
 static bool fits_flow(const struct policy_flow *flow, const struct policy_job *job)
 {
 	return flow->class == job->class && flow->gate == job->gate && flow->cores == job->cores &&
-	       flow->n_cores == job->n_cores && flow->no_gaps == job->no_gaps;
+	       flow->n_cores == job->n_cores && flow->no_gaps == job->no_gaps &&
+	       flow->reservation == reservation_of(job);
 }
 
 static bool is_empty(const struct policy_flow *flow)
@@ -160,6 +166,7 @@ static void flow_become(struct policy *policy, struct policy_flow *flow,
 	flow->cores = job->cores;
 	flow->n_cores = job->n_cores;
 	flow->no_gaps = job->no_gaps;
+	flow->reservation = reservation_of(job);
 	flow->share = job->class == ZY_CLASS_REALTIME ? &policy->classes[job->class].share
 						      : &job->client->shares[job->class];
 	list_remove(&flow->gate_link);

@@ -30,10 +30,11 @@ struct policy_flow {
 	uint64_t cores;
 	unsigned int n_cores;
 	bool no_gaps;
-	bool skipped;	      /* by the decision that is being made */
-	uint64_t occupies_ns; /* how long its latest job may occupy a core */
-	struct tree jobs;     /* policy_job.node */
-	struct list link;     /* policy.flows */
+	struct reservation *reservation; /* of frames that do not conform yet; NULL: none */
+	bool skipped;			 /* by the decision that is being made */
+	uint64_t occupies_ns;		 /* how long its latest job may occupy a core */
+	struct tree jobs;		 /* policy_job.node */
+	struct list link;		 /* policy.flows */
 	struct list account_link, client_link, gate_link;
 };
 
@@ -137,6 +138,9 @@ void reservations_recount(struct policy *policy);
  * (NEVER: it need not). */
 uint64_t job_occupies(const struct policy *policy, const struct policy_job *job,
 		      uint64_t *ret_limit);
+/* For how long at most a core may ever be occupied by others. @but is not asked. */
+uint64_t core_longest(const struct policy *policy, unsigned int core,
+		      const struct reservation *but);
 /* Until when a core may be occupied by others without harm to its reservations; NEVER. @but is
  * not asked. */
 uint64_t core_open_until(const struct policy *policy, unsigned int core, uint64_t now_ns,

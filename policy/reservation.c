@@ -182,6 +182,7 @@ void policy_release(struct policy *policy, struct reservation *r, uint64_t now_n
 {
 	struct core *core = &policy->cores[r->core];
 	struct tree_node *node, *next;
+	struct policy_flow *flow;
 
 	(void)now_ns;
 	while (!list_is_empty(&r->waiting))
@@ -193,6 +194,9 @@ void policy_release(struct policy *policy, struct reservation *r, uint64_t now_n
 		if (job->reservation == r)
 			frame_degrade(policy, job);
 	}
+	list_for_each (flow, &r->client->flows, client_link)
+		if (flow->reservation == r)
+			flow->reservation = NULL;
 	list_remove(&r->link);
 	tree_remove(&r->sleep);
 	core->n_reservations--;
@@ -222,6 +226,21 @@ uint64_t job_occupies(const struct policy *policy, const struct policy_job *job,
 	if (ret_limit)
 		*ret_limit = limit;
 	return occupies;
+}
+
+uint64_t core_longest(const struct policy *policy, unsigned int index,
+		      const struct reservation *but)
+{
+	const struct core *core = &policy->cores[index];
+	uint64_t shortest = NEVER;
+	const struct reservation *r;
+
+	if (!but || but->core != index)
+		return core->longest_ns;
+	list_for_each (r, &core->reservations, link)
+		if (r != but && !r->dormant && r->spec.period_ns - r->spec.jitter_ns < shortest)
+			shortest = r->spec.period_ns - r->spec.jitter_ns;
+	return add_ns(shortest, core->tolerance_ns);
 }
 
 uint64_t core_open_until(const struct policy *policy, unsigned int index, uint64_t now_ns,

@@ -6,7 +6,7 @@
  * notes when the host woke it late: a stall. A frame that was missed is excused only if stalls took
  * half of its slack.
  *
- * usage: promise SOCKET SHORT.elf LONG.elf FRAMES PERIOD_US DEADLINE_US FLOODERS
+ * usage: promise SOCKET SHORT.elf LONG.elf FRAMES BUDGET_US PERIOD_US DEADLINE_US FLOODERS
  * Prints one line of key=value. Status 0: no frame was missed without excuse, and
  * the flood was served.
  */
@@ -241,11 +241,13 @@ static unsigned int judge(const struct stream *stream, int n_monitors, uint64_t 
 	uint64_t *totals = calloc(stream->n, sizeof(*totals));
 	unsigned int missed = 0, excused = 0;
 	size_t n_stalls = 0;
+	uint64_t excuse_until = 0;
 
 	must(totals ? 0 : -ZHOUYI_ERROR_NO_MEMORY, "memory");
 	for (unsigned int i = 0; i < stream->n; i++) {
 		const struct frame *frame = &stream->frames[i];
 		uint64_t lost = 0;
+		bool behind;
 
 		totals[i] = frame->total;
 		if (frame->answered && !frame->error && !frame->late && frame->total <= deadline)
@@ -253,12 +255,19 @@ static unsigned int judge(const struct stream *stream, int n_monitors, uint64_t 
 		missed++;
 		for (int cpu = 0; cpu < n_monitors; cpu++)
 			lost += stalled(&monitors[cpu], frame->sent, frame->sent + deadline);
-		excused += lost >= slack / 2;
+		/* Frames that a stall held up hold up those that were sent before they were back.
+		 */
+		behind = i && excuse_until > frame->sent;
+		if (lost >= slack / 2 || behind) {
+			excused++;
+			excuse_until = frame->answered ? frame->back : UINT64_MAX;
+		}
 		fprintf(stderr,
-			"frame %u: %s%s, %.3f ms (deadline %.3f ms), host stalled %.3f ms\n", i + 1,
-			frame->answered ? zhouyi_strerror(frame->error) : "no answer",
+			"frame %u: %s%s, %.3f ms (deadline %.3f ms), host stalled %.3f ms%s\n",
+			i + 1, frame->answered ? zhouyi_strerror(frame->error) : "no answer",
 			frame->late ? ", late" : "", (double)frame->total / 1e6,
-			(double)deadline / 1e6, (double)lost / 1e6);
+			(double)deadline / 1e6, (double)lost / 1e6,
+			behind ? ", behind a frame that was held up" : "");
 	}
 	qsort(totals, stream->n, sizeof(*totals), compare);
 	for (int cpu = 0; cpu < n_monitors; cpu++)
@@ -273,7 +282,7 @@ static unsigned int judge(const struct stream *stream, int n_monitors, uint64_t 
 }
 
 static void stream_open(struct stream *stream, const char *socket, const char *path,
-			uint64_t period, uint64_t deadline, uint64_t *ret_budget)
+			uint64_t budget, uint64_t period, uint64_t deadline)
 {
 	struct zhouyi_reserve_options reserve = ZHOUYI_RESERVE_OPTIONS_INIT;
 	struct zhouyi_stream_options options = ZHOUYI_STREAM_OPTIONS_INIT;
@@ -285,16 +294,14 @@ static void stream_open(struct stream *stream, const char *socket, const char *p
 	must(zhouyi_model_load_file(stream->client, path, NULL, 0, &model), "load");
 	for (int i = 0; i < MAX_BINDINGS; i++) {
 		must(zhouyi_binding_create_simple(model, &stream->bindings[i]), "bind");
-		/* So that there is something to learn the budget from. */
-		must(zhouyi_run(stream->bindings[i], NULL, NULL), "run");
 	}
+	reserve.budget_ns = budget;
 	reserve.period_ns = period;
 	reserve.deadline_ns = deadline;
 	r = zhouyi_reserve(model, &reserve, &options.reservation, &verdict);
 	if (r < 0)
 		fprintf(stderr, "promise: %s\n", zhouyi_client_error(stream->client));
 	must(r, "reserve");
-	*ret_budget = verdict->budget_ns;
 	zhouyi_free(verdict);
 	options.stream_class = ZHOUYI_CLASS_REALTIME;
 	options.period_ns = period;
@@ -312,17 +319,18 @@ int main(int argc, char **argv)
 	int n_flooders, n_monitors = (int)sysconf(_SC_NPROCESSORS_ONLN), report[2];
 	unsigned int unexcused;
 
-	if (argc != 8 || (n_flooders = atoi(argv[7])) < 0 || n_flooders > MAX_FLOODERS) {
+	if (argc != 9 || (n_flooders = atoi(argv[8])) < 0 || n_flooders > MAX_FLOODERS) {
 		fprintf(stderr, "usage: promise SOCKET SHORT.elf LONG.elf FRAMES PERIOD_US "
 				"DEADLINE_US FLOODERS\n");
 		return 2;
 	}
 	stream.n = (unsigned int)atoi(argv[4]);
-	period = (uint64_t)atoi(argv[5]) * US;
-	deadline = (uint64_t)atoi(argv[6]) * US;
+	budget = (uint64_t)atoi(argv[5]) * US;
+	period = (uint64_t)atoi(argv[6]) * US;
+	deadline = (uint64_t)atoi(argv[7]) * US;
 	stream.frames = calloc(stream.n, sizeof(*stream.frames));
 	must(stream.frames && pipe(report) == 0 ? 0 : -ZHOUYI_ERROR_NO_MEMORY, "memory");
-	stream_open(&stream, argv[1], argv[2], period, deadline, &budget);
+	stream_open(&stream, argv[1], argv[2], budget, period, deadline);
 	for (int i = 0; i < n_flooders; i++) {
 		flooders[i] = fork();
 		if (flooders[i] == 0)
