@@ -220,6 +220,15 @@ int flow_push(struct policy *policy, struct policy_job *job)
 	return 0;
 }
 
+/* It is kept for reuse, and knows nothing that may not be there any more by then. */
+static void flow_retire(struct policy_flow *flow)
+{
+	tree_remove(&flow->node);
+	list_remove(&flow->gate_link);
+	flow->gate = NULL;
+	flow->reservation = NULL;
+}
+
 void flow_remove(struct policy *policy, struct policy_job *job)
 {
 	struct policy_flow *flow = job->flow;
@@ -232,7 +241,7 @@ void flow_remove(struct policy *policy, struct policy_job *job)
 	if (!was_head)
 		return;
 	if (is_empty(flow))
-		tree_remove(&flow->node);
+		flow_retire(flow);
 	else
 		flow_place(policy, flow);
 	share_refresh(flow->share);
