@@ -11,12 +11,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/journal.h"
+
 #define LINE_MAX_BYTES 2048
 
 static struct {
 	enum log_level level;
-	bool journal; /* reads our standard error */
-} log_state = {.level = LOG_LEVEL_INFO};
+	bool journal;	/* reads our standard error */
+	int journal_fd; /* owned; for entries with fields; -1: none */
+} log_state = {.level = LOG_LEVEL_INFO, .journal_fd = -1};
 
 static const struct {
 	const char *name;
@@ -27,6 +30,23 @@ static const struct {
 	[LOG_LEVEL_INFO] = {"info", 6},
 	[LOG_LEVEL_DEBUG] = {"debug", 7},
 };
+
+static const char *const event_ids[LOG_EVENT_MAX_] = {
+	[LOG_EVENT_READY] = "5d6829a87f6b4c19aa7165c5b98c4296",
+	[LOG_EVENT_STOPPED] = "2b00716e4cf041409889c93507433ad3",
+	[LOG_EVENT_BAD_CONFIG] = "f336cf4bd44549ac896b800eb3171ce1",
+	[LOG_EVENT_NO_DEVICE] = "c9a5af3a6e3948bf849cc2af18bb5558",
+	[LOG_EVENT_DEVICE_GONE] = "479b2ae7c1a34b8383b9ffeddb6399ae",
+	[LOG_EVENT_DEVICE_BACK] = "1c38c304a9334a8b9d314adffb961be5",
+	[LOG_EVENT_QUARANTINE] = "2e7ce86702fc4c749f93a6bd1488621d",
+	[LOG_EVENT_TURNED_AWAY] = "e7b2070ddb184dc1bf0077524dc9e759",
+	[LOG_EVENT_STUCK] = "6ae1b89e04e84fc0a3352877a314891a",
+};
+
+const char *log_event_id(enum log_event event)
+{
+	return (unsigned int)event < LOG_EVENT_MAX_ ? event_ids[event] : NULL;
+}
 
 /* $JOURNAL_STREAM says which file the journal gave us; it may have been redirected since. */
 static bool is_journal(void)
@@ -42,8 +62,16 @@ static bool is_journal(void)
 
 void log_open(enum log_level level)
 {
+	log_open_with(level, JOURNAL_SOCKET);
+}
+
+void log_open_with(enum log_level level, const char *journal)
+{
 	log_state.level = level;
+	if (log_state.journal_fd >= 0)
+		close(log_state.journal_fd);
 	log_state.journal = is_journal();
+	log_state.journal_fd = log_state.journal ? journal_open(journal) : -1;
 }
 
 int log_level_find(const char *name)
@@ -133,26 +161,47 @@ char *log_escape(char *buf, size_t size, const char *text)
 	return buf;
 }
 
-void log_print(enum log_level level, const char *format, ...)
+/* What is escaped has no newline, so every field is one line. */
+static int send_entry(enum log_level level, enum log_event event, const char *message)
 {
-	char text[LINE_MAX_BYTES / 2], line[LINE_MAX_BYTES + 32];
-	size_t n = 0;
+	const char *id = log_event_id(event);
+	char entry[LINE_MAX_BYTES + 256];
+	int n;
+
+	if (log_state.journal_fd < 0)
+		return -ENOTCONN;
+	n = snprintf(entry, sizeof(entry),
+		     "PRIORITY=%d\nSYSLOG_IDENTIFIER=zhouyid\n%s%s%sMESSAGE=%s\n",
+		     levels[level].priority, id ? "MESSAGE_ID=" : "", id ? id : "", id ? "\n" : "",
+		     message);
+	return journal_send(log_state.journal_fd, entry, (size_t)n);
+}
+
+static void write_line(enum log_level level, const char *message)
+{
+	char line[LINE_MAX_BYTES + 32];
+	bool plain = level == LOG_LEVEL_INFO;
+	int n;
+
+	if (log_state.journal)
+		n = snprintf(line, sizeof(line), "<%d>%s\n", levels[level].priority, message);
+	else
+		n = snprintf(line, sizeof(line), "zhouyid: %s%s%s\n",
+			     plain ? "" : levels[level].name, plain ? "" : ": ", message);
+	/* If standard error takes nothing there is nobody to tell. */
+	if (write(STDERR_FILENO, line, (size_t)n) < 0)
+		return;
+}
+
+void log_print(enum log_level level, enum log_event event, const char *format, ...)
+{
+	char text[LINE_MAX_BYTES / 2], message[LINE_MAX_BYTES];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-
-	if (log_state.journal)
-		n = (size_t)snprintf(line, sizeof(line), "<%d>", levels[level].priority);
-	else
-		n = (size_t)snprintf(line, sizeof(line), "zhouyid: %s%s",
-				     level == LOG_LEVEL_INFO ? "" : levels[level].name,
-				     level == LOG_LEVEL_INFO ? "" : ": ");
-	log_escape(line + n, LINE_MAX_BYTES, text);
-	n += strlen(line + n);
-	line[n++] = '\n';
-	/* If standard error takes nothing there is nobody to tell. */
-	if (write(STDERR_FILENO, line, n) < 0)
-		return;
+	log_escape(message, sizeof(message), text);
+	if (send_entry(level, event, message) < 0)
+		write_line(level, message);
 }

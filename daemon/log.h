@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The log: one line per event on standard error, each written at once, with the
- * priority prefix of sd-daemon(3) if the journal reads it.
+ * The log: one line per event on standard error, each written at once. If the journal
+ * reads standard error, lines go to it as entries with fields instead, or, if it does
+ * not take those, as lines with the priority prefix of sd-daemon(3).
  *
  * A line says who, what and why. Error: somebody should act. Warning: we coped.
  * Info: the life of the daemon. Debug: free. A healthy daemon is silent. What
@@ -18,8 +19,31 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
+/*
+ * What an administrator may have to act on. Each has an identifier that never changes,
+ * the journal's MESSAGE_ID, and an entry in systemd/zhouyid.catalog that says what to do.
+ */
+enum log_event {
+	LOG_EVENT_NONE,	 /* a line like any other */
+	LOG_EVENT_READY, /* which device was taken, and where clients find us */
+	LOG_EVENT_STOPPED,
+	LOG_EVENT_BAD_CONFIG, /* refused: at start, or later while the old one stays */
+	LOG_EVENT_NO_DEVICE,  /* at start */
+	LOG_EVENT_DEVICE_GONE,
+	LOG_EVENT_DEVICE_BACK,
+	LOG_EVENT_QUARANTINE,  /* a user's requests of a model are refused */
+	LOG_EVENT_TURNED_AWAY, /* clients, because a limit is reached */
+	LOG_EVENT_STUCK,       /* the device keeps jobs whatever is done: only a restart helps */
+	LOG_EVENT_MAX_
+};
+
+/* 32 hexadecimal digits; NULL for LOG_EVENT_NONE. */
+const char *log_event_id(enum log_event event);
+
 /* To be called before there are other threads. Info until then. */
 void log_open(enum log_level level);
+/* The same, with the journal's socket at @journal. */
+void log_open_with(enum log_level level, const char *journal);
 
 /* The level called "error", "warning", "info" or "debug", or -EINVAL. */
 int log_level_find(const char *name);
@@ -27,13 +51,16 @@ int log_level_find(const char *name);
 bool log_enabled(enum log_level level);
 
 /* @format has no newline. */
-void log_print(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void log_print(enum log_level level, enum log_event event, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
-#define log_at(level, ...)                                                                         \
+#define log_event(level, event, ...)                                                               \
 	do {                                                                                       \
 		if (log_enabled(level))                                                            \
-			log_print(level, __VA_ARGS__);                                             \
+			log_print(level, event, __VA_ARGS__);                                      \
 	} while (0)
+
+#define log_at(level, ...) log_event(level, LOG_EVENT_NONE, __VA_ARGS__)
 
 #define log_error(...) log_at(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_at(LOG_LEVEL_WARNING, __VA_ARGS__)

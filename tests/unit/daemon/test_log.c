@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
@@ -71,24 +74,127 @@ Test(log, a_line_that_is_too_long_is_cut)
 	cr_assert_eq(line[strlen(line) - 1], '\n');
 }
 
-Test(log, the_journal_gets_priorities)
+/* As if the journal had given us standard error. */
+static void claim_stderr(void)
 {
 	struct stat st;
 	char stream[64];
 
-	listen_to_stderr();
 	cr_assert_eq(fstat(STDERR_FILENO, &st), 0);
 	snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
 	setenv("JOURNAL_STREAM", stream, 1);
-	log_open(LOG_LEVEL_DEBUG);
+}
+
+Test(log, the_journal_gets_priorities)
+{
+	listen_to_stderr();
+	claim_stderr();
+	log_open_with(LOG_LEVEL_DEBUG, "/nonexistent");
 	log_warning("w");
 	cr_assert_str_eq(said(), "<4>w\n");
 	log_debug("d");
 	cr_assert_str_eq(said(), "<7>d\n");
 	setenv("JOURNAL_STREAM", "1:2", 1);
-	log_open(LOG_LEVEL_DEBUG);
+	log_open_with(LOG_LEVEL_DEBUG, "/nonexistent");
 	log_info("i");
 	cr_assert_str_eq(said(), "zhouyid: i\n");
+}
+
+/*
+ * A journal of our own
+ */
+
+static char directory[] = "/tmp/zhouyi-log.XXXXXX";
+static struct sockaddr_un address = {.sun_family = AF_UNIX};
+static int journal;
+
+static void journal_start(void)
+{
+	cr_assert(mkdtemp(directory));
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", directory);
+	journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	cr_assert_eq(bind(journal, (struct sockaddr *)&address, sizeof(address)), 0);
+	listen_to_stderr();
+	claim_stderr();
+	log_open_with(LOG_LEVEL_INFO, address.sun_path);
+}
+
+static void journal_stop(void)
+{
+	close(journal);
+	unlink(address.sun_path);
+	rmdir(directory);
+}
+
+static const char *entry(void)
+{
+	ssize_t n = recv(journal, line, sizeof(line) - 1, 0);
+
+	line[n < 0 ? 0 : n] = '\0';
+	return line;
+}
+
+Test(log, entries_of_the_journal_have_fields, .init = journal_start, .fini = journal_stop)
+{
+	char expected[256];
+
+	log_warning("model '%s'", "x\nMESSAGE_ID=0");
+	cr_expect_str_eq(entry(), "PRIORITY=4\nSYSLOG_IDENTIFIER=zhouyid\n"
+				  "MESSAGE=model 'x\\x0aMESSAGE_ID=0'\n");
+	log_event(LOG_LEVEL_ERROR, LOG_EVENT_DEVICE_GONE, "gone");
+	snprintf(expected, sizeof(expected),
+		 "PRIORITY=3\nSYSLOG_IDENTIFIER=zhouyid\nMESSAGE_ID=%s\nMESSAGE=gone\n",
+		 log_event_id(LOG_EVENT_DEVICE_GONE));
+	cr_expect_str_eq(entry(), expected);
+	log_event(LOG_LEVEL_DEBUG, LOG_EVENT_READY, "no");
+	cr_expect_str_eq(entry(), "", "the level counts");
+	cr_expect_str_eq(said(), "", "nothing is said twice");
+}
+
+Test(log, what_the_journal_does_not_take_is_written, .init = journal_start, .fini = journal_stop)
+{
+	char text[1000];
+
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	/* It does not read, so its socket fills. */
+	for (int i = 0; i < 1000 && said()[0] == '\0'; i++)
+		log_warning("%s", text);
+	cr_expect_eq(strncmp(line, "<4>xxx", 6), 0);
+	while (entry()[0] != '\0')
+		;
+	log_warning("again");
+	cr_expect(strstr(entry(), "MESSAGE=again\n"));
+	close(journal);
+	log_warning("nobody");
+	cr_expect_str_eq(said(), "<4>nobody\n");
+	journal = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+Test(log, events_have_identifiers_and_the_catalog_knows_them_all)
+{
+	FILE *catalog = fopen("systemd/zhouyid.catalog", "re");
+	size_t n_known = 0;
+
+	cr_assert(catalog);
+	cr_expect_null(log_event_id(LOG_EVENT_NONE));
+	while (fgets(line, sizeof(line), catalog)) {
+		bool known = false;
+
+		if (strncmp(line, "-- ", 3) != 0)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		for (int i = LOG_EVENT_NONE + 1; i < LOG_EVENT_MAX_; i++)
+			known |= strcmp(log_event_id((enum log_event)i), line + 3) == 0;
+		cr_expect(known, "%s is none of ours", line);
+		n_known += known;
+	}
+	fclose(catalog);
+	cr_expect_eq(n_known, LOG_EVENT_MAX_ - 1);
+	for (int i = LOG_EVENT_NONE + 1; i < LOG_EVENT_MAX_; i++)
+		for (int j = LOG_EVENT_NONE + 1; j < i; j++)
+			cr_expect_str_neq(log_event_id((enum log_event)i),
+					  log_event_id((enum log_event)j));
 }
 
 Test(log, printable_text_stays_as_it_is)
