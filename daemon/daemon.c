@@ -112,21 +112,25 @@ static int open_device(struct daemon *daemon, const char **ret_reason)
 
 	switch (r) {
 	case -ENODEV:
-		log_error("there is no device '%s' here; --device soft is the software NPU",
+		log_event(LOG_LEVEL_ERROR, LOG_EVENT_NO_DEVICE,
+			  "there is no device '%s' here; --device soft is the software NPU",
 			  config->device);
 		break;
 	case -ENOTSUP:
-		log_error("device '%s' is not supported by this version; --device soft is the "
+		log_event(LOG_LEVEL_ERROR, LOG_EVENT_NO_DEVICE,
+			  "device '%s' is not supported by this version; --device soft is the "
 			  "software NPU",
 			  config->device);
 		break;
 	case -EINVAL:
-		log_error("device '%s' cannot be opened: check topology and memory_bytes",
+		log_event(LOG_LEVEL_ERROR, LOG_EVENT_NO_DEVICE,
+			  "device '%s' cannot be opened: check topology and memory_bytes",
 			  config->device);
 		break;
 	default:
 		if (r < 0)
-			log_error("device '%s' cannot be opened: %s", config->device, strerror(-r));
+			log_event(LOG_LEVEL_ERROR, LOG_EVENT_NO_DEVICE,
+				  "device '%s' cannot be opened: %s", config->device, strerror(-r));
 	}
 	return r;
 }
@@ -275,8 +279,9 @@ int daemon_init(struct daemon *daemon, const struct config *config)
 		return r;
 	}
 	caps = &daemon->device->caps;
-	log_info("listening on %s; device %s: %s; %u cores, %s", config->socket, caps->backend,
-		 daemon->sessions.device_reason, caps->cores, caps->target.name);
+	log_event(LOG_LEVEL_INFO, LOG_EVENT_READY, "listening on %s; device %s: %s; %u cores, %s",
+		  config->socket, caps->backend, daemon->sessions.device_reason, caps->cores,
+		  caps->target.name);
 	notify_send("READY=1");
 	return 0;
 }
@@ -288,9 +293,12 @@ int daemon_run(struct daemon *daemon)
 	if (r < 0)
 		log_error("the event loop failed: %s", strerror(-r));
 	if (daemon->scheduler.n_running) {
-		log_error("the device has not given back %u jobs", daemon->scheduler.n_running);
+		log_event(LOG_LEVEL_ERROR, LOG_EVENT_STUCK, "the device has not given back %u jobs",
+			  daemon->scheduler.n_running);
 		return -ETIMEDOUT;
 	}
+	if (r == 0)
+		log_event(LOG_LEVEL_INFO, LOG_EVENT_STOPPED, "stopped");
 	return r;
 }
 

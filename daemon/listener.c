@@ -29,7 +29,8 @@
 static void complain(struct listener *listener, const char *why)
 {
 	if (!listener->complained)
-		log_warning("turning clients away: %s", why);
+		log_event(LOG_LEVEL_WARNING, LOG_EVENT_TURNED_AWAY, "turning clients away: %s",
+			  why);
 	listener->complained = true;
 }
 

@@ -120,7 +120,7 @@ static int configure(struct config *config, const struct arguments *args)
 		if (args->values[i])
 			r = config_set(config, option_keys[i], args->values[i], &error);
 	if (r < 0)
-		log_error("%s", error.text);
+		log_event(LOG_LEVEL_ERROR, LOG_EVENT_BAD_CONFIG, "%s", error.text);
 	return r;
 }
 

@@ -64,7 +64,8 @@ static void declare_gone(struct scheduler *sched)
 {
 	struct job *job;
 
-	log_error("the device is gone; it will be used again when it is back");
+	log_event(LOG_LEVEL_ERROR, LOG_EVENT_DEVICE_GONE,
+		  "the device is gone; it will be used again when it is back");
 	while ((job = list_first(&sched->queued, struct job, link)))
 		scheduler_drop(sched, job, ZY_DEVICE_GONE);
 	/* Their buffers stay pinned: nobody knows what the device still does. */
@@ -115,11 +116,12 @@ static void settled(struct scheduler *sched)
 		sched->counters.recovery_max_ns = took;
 	sched->blames = false;
 	if (step != RECOVERY_ABORT)
-		log_info("the device works again after %s, %.1f ms; %" PRIu64
-			 " requests run again%s",
-			 recovery_step_name(step), MS(took),
-			 sched->counters.resubmitted - sched->resubmitted_before,
-			 sched->n_suspects ? ", one at a time" : "");
+		log_event(LOG_LEVEL_INFO, LOG_EVENT_DEVICE_BACK,
+			  "the device works again after %s, %.1f ms; %" PRIu64
+			  " requests run again%s",
+			  recovery_step_name(step), MS(took),
+			  sched->counters.resubmitted - sched->resubmitted_before,
+			  sched->n_suspects ? ", one at a time" : "");
 	sched->resubmitted_before = sched->counters.resubmitted;
 }
 
@@ -162,8 +164,9 @@ static void blame(struct scheduler *sched, struct job *job, uint64_t now)
 	log_warning("request %" PRIu64 " of uid %u overran: model '%s' on core %u for %.1f ms",
 		    job->id, job->uid, model->name, job->core, MS(now - job->since_ns));
 	if (until)
-		log_warning("model '%s' is in quarantine for uid %u, for %.1f s", model->name,
-			    job->uid, (double)(until - now) / 1e9);
+		log_event(LOG_LEVEL_WARNING, LOG_EVENT_QUARANTINE,
+			  "model '%s' is in quarantine for uid %u, for %.1f s", model->name,
+			  job->uid, (double)(until - now) / 1e9);
 }
 
 /* The watchdog has waited long enough for this one. */
