@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/config.h"
 #include "daemon/device.h"
@@ -234,6 +235,26 @@ static void init_patience(struct daemon *daemon)
 	};
 }
 
+/* The service manager's socket, if it made one: clients could connect before we were there. */
+static int init_listener(struct daemon *daemon)
+{
+	const struct config *config = daemon->config;
+	int fd = activation_take(&daemon->activation, "clients");
+	int r;
+
+	if (fd < 0)
+		return listener_init(&daemon->listener, &daemon->sessions, config->socket,
+				     config->socket_mode);
+	r = listener_init_passed(&daemon->listener, &daemon->sessions, fd);
+	if (r < 0)
+		close(fd);
+	else if (strcmp(daemon->listener.address.sun_path, config->socket) != 0)
+		log_warning("the service manager listens on %s, so the configured socket %s is "
+			    "not used",
+			    daemon->listener.address.sun_path, config->socket);
+	return r;
+}
+
 static int build(struct daemon *daemon)
 {
 	const char *reason = "";
@@ -263,8 +284,7 @@ static int build(struct daemon *daemon)
 	r = step("sessions", init_sessions(daemon, reason));
 	if (r < 0)
 		return r;
-	return listener_init(&daemon->listener, &daemon->sessions, daemon->config->socket,
-			     daemon->config->socket_mode);
+	return init_listener(daemon);
 }
 
 int daemon_init(struct daemon *daemon, const struct config *config)
@@ -273,15 +293,17 @@ int daemon_init(struct daemon *daemon, const struct config *config)
 	int r;
 
 	*daemon = (struct daemon){.config = config};
+	activation_init(&daemon->activation);
 	r = build(daemon);
+	activation_finish(&daemon->activation);
 	if (r < 0) {
 		daemon_finish(daemon);
 		return r;
 	}
 	caps = &daemon->device->caps;
 	log_event(LOG_LEVEL_INFO, LOG_EVENT_READY, "listening on %s; device %s: %s; %u cores, %s",
-		  config->socket, caps->backend, daemon->sessions.device_reason, caps->cores,
-		  caps->target.name);
+		  daemon->listener.address.sun_path, caps->backend, daemon->sessions.device_reason,
+		  caps->cores, caps->target.name);
 	notify_send("READY=1");
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/activation.h"
 #include "daemon/config.h"
 #include "daemon/listener.h"
 #include "daemon/model.h"
@@ -50,6 +51,7 @@ struct daemon {
 	struct scheduler scheduler;
 	struct scheduler_model_limits model_limits[CONFIG_MAX_WATCHDOGS]; /* of its patience */
 	struct session_group sessions;
+	struct activation activation; /* while starting */
 	struct listener listener;
 	struct loop_signal *signals[DAEMON_SIGNAL_MAX_];
 	struct loop_timer *tick; /* while stopping */

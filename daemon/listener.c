@@ -236,11 +236,36 @@ static int listener_open(struct listener *listener, mode_t mode)
 	return r;
 }
 
-int listener_init(struct listener *listener, struct session_group *group, const char *path,
-		  mode_t mode)
+static int option_of(int fd, int option)
 {
-	int r;
+	int value = -1;
 
+	return getsockopt(fd, SOL_SOCKET, option, &value, &(socklen_t){sizeof(value)}) < 0 ? -1
+											   : value;
+}
+
+/* Also finds out where it is. */
+static int check_passed(struct listener *listener, int fd)
+{
+	socklen_t size = sizeof(listener->address);
+	int flags;
+
+	if (option_of(fd, SO_DOMAIN) != AF_UNIX || option_of(fd, SO_TYPE) != SOCK_SEQPACKET ||
+	    option_of(fd, SO_ACCEPTCONN) != 1 ||
+	    getsockname(fd, (struct sockaddr *)&listener->address, &size) < 0 ||
+	    listener->address.sun_path[0] != '/') {
+		log_error("what the service manager passed is no listening sequential-packet "
+			  "socket at a path (ListenSequentialPacket=)");
+		return -EINVAL;
+	}
+	/* The kernel promises no zero byte behind the longest path. */
+	listener->address.sun_path[sizeof(listener->address.sun_path) - 1] = '\0';
+	flags = fcntl(fd, F_GETFL);
+	return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+static void begin(struct listener *listener, struct session_group *group)
+{
 	*listener = (struct listener){
 		.group = group,
 		.fd = -1,
@@ -248,6 +273,26 @@ int listener_init(struct listener *listener, struct session_group *group, const 
 		.reserve_fd = -1,
 		.address.sun_family = AF_UNIX,
 	};
+}
+
+static int watch(struct listener *listener, int fd)
+{
+	int r = loop_timer_create(&listener->retry, listener->group->loop, on_retry, listener);
+
+	if (r == 0)
+		r = loop_io_create(&listener->io, listener->group->loop, fd, LOOP_READ,
+				   on_connection, listener);
+	if (r == 0)
+		listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return r;
+}
+
+int listener_init(struct listener *listener, struct session_group *group, const char *path,
+		  mode_t mode)
+{
+	int r;
+
+	begin(listener, group);
 	if (path[0] != '/' || strlen(path) >= sizeof(listener->address.sun_path)) {
 		log_error("%s cannot be the path of a socket: it is too long or not absolute",
 			  path);
@@ -256,16 +301,25 @@ int listener_init(struct listener *listener, struct session_group *group, const 
 	strcpy(listener->address.sun_path, path);
 	r = listener_open(listener, mode);
 	if (r == 0)
-		r = loop_timer_create(&listener->retry, group->loop, on_retry, listener);
-	if (r == 0)
-		r = loop_io_create(&listener->io, group->loop, listener->fd, LOOP_READ,
-				   on_connection, listener);
-	if (r < 0) {
+		r = watch(listener, listener->fd);
+	if (r < 0)
 		listener_finish(listener);
-		return r;
-	}
-	listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	return 0;
+	return r;
+}
+
+int listener_init_passed(struct listener *listener, struct session_group *group, int fd)
+{
+	int r;
+
+	begin(listener, group);
+	r = check_passed(listener, fd);
+	if (r == 0)
+		r = watch(listener, fd);
+	if (r < 0)
+		listener_finish(listener);
+	else
+		listener->fd = fd;
+	return r;
 }
 
 static void remove_socket(const struct listener *listener)

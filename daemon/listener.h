@@ -6,6 +6,9 @@
  * and a socket file that is there already is replaced only if nobody answers on
  * it. Both files are gone when the listener is.
  *
+ * A socket that the service manager made keeps its place: its file, who may connect
+ * and that there is only one are the manager's business then.
+ *
  * Loop thread only.
  */
 #pragma once
@@ -23,7 +26,7 @@ struct listener {
 	struct loop_io *io;	     /* owned */
 	struct loop_timer *retry;    /* owned; while we have no descriptor to accept with */
 	int fd;			     /* owned */
-	int lock_fd;		     /* owned */
+	int lock_fd;		     /* owned; -1: the service manager made the socket */
 	int reserve_fd;	 /* owned; given up to turn somebody away when descriptors run out */
 	bool complained; /* about the present shortage, once */
 	struct sockaddr_un address;
@@ -39,6 +42,14 @@ struct listener {
  */
 int listener_init(struct listener *listener, struct session_group *group, const char *path,
 		  mode_t mode);
+
+/*
+ * Listen on @fd, which the service manager passed; owned on success. Where it is goes to
+ * listener->address.
+ *   -EINVAL  it is no listening SOCK_SEQPACKET socket at a path
+ *   or another negative errno; all are logged.
+ */
+int listener_init_passed(struct listener *listener, struct session_group *group, int fd);
 
 /* Accept no more and remove the files. Harmless when done twice, or without init on zeroes. */
 void listener_finish(struct listener *listener);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,64 @@ Test(listener, a_second_daemon_is_refused_and_the_first_goes_on)
 	client = connect_client();
 	cr_assert_eq(front_hello(&front, client, "x"), 0);
 	close(client);
+}
+
+/* As a service manager makes it. */
+static int make_passed(int type, bool listening)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+
+	snprintf(lock, sizeof(lock), "%s/run", directory);
+	cr_assert(mkdir(lock, 0755) == 0 || errno == EEXIST);
+	snprintf(lock, sizeof(lock), "%s.lock", path);
+	unlink(path);
+	strcpy(address.sun_path, path);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	if (listening)
+		cr_assert_eq(listen(fd, 8), 0);
+	return fd;
+}
+
+Test(listener, a_passed_socket_serves_who_came_before)
+{
+	int fd = make_passed(SOCK_SEQPACKET, true), client = connect_client();
+
+	cr_assert_geq(client, 0);
+	cr_assert_eq(listener_init_passed(&listener, &front.group, fd), 0);
+	cr_assert_str_eq(listener.address.sun_path, path);
+	cr_assert_eq(front_hello(&front, client, "x"), 0);
+	close(client);
+}
+
+Test(listener, a_passed_socket_stays_where_it_is)
+{
+	int fd = make_passed(SOCK_SEQPACKET, true);
+	int managers = dup(fd);
+
+	cr_assert_eq(listener_init_passed(&listener, &front.group, fd), 0);
+	cr_assert_eq(access(lock, F_OK), -1, "whose it is, is not our question");
+	listener_finish(&listener);
+	cr_assert_eq(fcntl(fd, F_GETFD), -1);
+	cr_assert_eq(access(path, F_OK), 0);
+	/* It is still listened on, for whoever is started next. */
+	fd = connect_client();
+	cr_assert_geq(fd, 0);
+	close(fd);
+	cr_assert_eq(start(&second), -EADDRINUSE);
+	close(managers);
+}
+
+Test(listener, other_sockets_are_not_taken)
+{
+	int fds[] = {make_passed(SOCK_STREAM, true), make_passed(SOCK_SEQPACKET, false),
+		     socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), open("/dev/null", O_RDONLY)};
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		cr_expect_eq(listener_init_passed(&listener, &front.group, fds[i]), -EINVAL);
+		cr_expect_geq(fcntl(fds[i], F_GETFD), 0, "still the caller's");
+		close(fds[i]);
+	}
 }
 
 Test(listener, a_stale_socket_is_replaced)
