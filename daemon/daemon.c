@@ -284,6 +284,10 @@ static int build(struct daemon *daemon)
 	r = step("sessions", init_sessions(daemon, reason));
 	if (r < 0)
 		return r;
+	r = step("the watchdog",
+		 watchdog_init(&daemon->watchdog, daemon->loop, &daemon->scheduler));
+	if (r < 0)
+		return r;
 	return init_listener(daemon);
 }
 
@@ -326,6 +330,7 @@ int daemon_run(struct daemon *daemon)
 
 void daemon_finish(struct daemon *daemon)
 {
+	watchdog_finish(&daemon->watchdog);
 	listener_finish(&daemon->listener);
 	session_group_finish(&daemon->sessions);
 	/* Calls back for everything it still had in hand, to sessions that are gone. */

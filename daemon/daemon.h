@@ -21,6 +21,7 @@
 #include "daemon/model.h"
 #include "daemon/scheduler.h"
 #include "daemon/session.h"
+#include "daemon/watchdog.h"
 
 #define DAEMON_JOBS_NS UINT64_C(5000000000)
 #define DAEMON_ABORT_NS UINT64_C(2000000000)
@@ -55,6 +56,7 @@ struct daemon {
 	struct listener listener;
 	struct loop_signal *signals[DAEMON_SIGNAL_MAX_];
 	struct loop_timer *tick; /* while stopping */
+	struct watchdog watchdog;
 	enum daemon_state state;
 	uint64_t until_ns;		/* the present state, unless it is RUNNING */
 	bool has_models, has_scheduler; /* were built */

@@ -349,6 +349,21 @@ void rescue_clear(struct scheduler *sched, struct job *job)
 	sched->n_suspects--;
 }
 
+uint64_t scheduler_overdue(const struct scheduler *sched, uint64_t now_ns)
+{
+	uint64_t since = now_ns;
+	const struct job *job;
+
+	if (!sched->n_running)
+		return 0;
+	if (sched->recovery.step != RECOVERY_IDLE)
+		return now_ns - sched->recovery.began_ns;
+	for (job = scheduler_next_running(sched, NULL); job;
+	     job = scheduler_next_running(sched, job))
+		since = job->due_ns < since ? job->due_ns : since;
+	return now_ns - since;
+}
+
 const char *scheduler_health(const struct scheduler *sched)
 {
 	if (sched->draining)

@@ -152,6 +152,12 @@ void scheduler_forget(struct scheduler *sched, struct job_owner *owner);
 /* A slot of @model became free: start what can start. */
 void scheduler_slot_ready(struct scheduler *sched, struct model *model);
 
+/*
+ * How long the device has owed us a job: since the oldest should have been over, or since
+ * recovery began if it is under way. 0 while all is well, and without jobs on the device.
+ */
+uint64_t scheduler_overdue(const struct scheduler *sched, uint64_t now_ns);
+
 /* Something changed: start what can start. */
 void scheduler_kick(struct scheduler *sched);
 
