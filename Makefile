@@ -5,6 +5,11 @@ B       ?= build
 -include config.mk
 prefix  ?= /usr/local
 libdir  ?= $(prefix)/lib
+sysconfdir ?= /etc
+unitdir ?= $(prefix)/lib/systemd/system
+udevdir ?= $(prefix)/lib/udev
+# Programs find the library beside them, or two directories above; packages need no such help.
+rpath   ?= -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../..:$$ORIGIN/../../..'
 CC       = $(CROSS_COMPILE)gcc
 CFLAGS  ?= -O2 -g
 jobs    := -j$(shell nproc)
@@ -39,15 +44,23 @@ helpers := $(basename $(call objects,tests/e2e tests/bench tests/reliability tes
 examples := $(basename $(call objects,client/examples))
 programs := $(B)/zhouyid $(B)/zhouyi-cli $(B)/zhouyi-cc
 
-# mode:file:destination. Both install and uninstall read this list.
-files := 755:$(B)/zhouyid:$(prefix)/libexec/zhouyid 755:$(B)/zhouyi-cli:$(prefix)/bin/zhouyi-cli \
+# mode:file:destination. Both install and uninstall read this list. A conf file that was changed stays.
+files := 755:$(B)/zhouyid:$(prefix)/sbin/zhouyid 755:$(B)/zhouyi-cli:$(prefix)/bin/zhouyi-cli \
 	755:$(B)/zhouyi-cc:$(prefix)/bin/zhouyi-cc \
 	644:$(so).$(abi):$(libdir)/libzhouyi-client.so.$(abi) 644:$(client):$(libdir)/libzhouyi-client.a \
 	644:client/include/zhouyi-client.h:$(prefix)/include/zhouyi-client.h \
 	644:$(B)/client/zhouyi-client.pc:$(libdir)/pkgconfig/zhouyi-client.pc \
 	644:client/cli/completion.bash:$(prefix)/share/bash-completion/completions/zhouyi-cli \
 	644:docs/zhouyid.8:$(prefix)/share/man/man8/zhouyid.8 644:docs/zhouyi-cli.1:$(prefix)/share/man/man1/zhouyi-cli.1 \
-	644:docs/zhouyi-cc.1:$(prefix)/share/man/man1/zhouyi-cc.1
+	644:docs/zhouyi-cc.1:$(prefix)/share/man/man1/zhouyi-cc.1 \
+	conf:configs/zhouyid.json:$(sysconfdir)/zhouyid/zhouyid.json \
+	644:$(B)/systemd/zhouyid.service:$(unitdir)/zhouyid.service 644:systemd/zhouyid.socket:$(unitdir)/zhouyid.socket \
+	644:systemd/zhouyid.sysusers:$(prefix)/lib/sysusers.d/zhouyid.conf \
+	644:systemd/zhouyid.tmpfiles:$(prefix)/lib/tmpfiles.d/zhouyid.conf \
+	644:systemd/60-zhouyi.rules:$(udevdir)/rules.d/60-zhouyi.rules \
+	644:systemd/zhouyid.catalog:$(prefix)/lib/systemd/catalog/zhouyid.catalog
+directories := $(sysconfdir)/zhouyid/zhouyid.json.d $(sysconfdir)/zhouyid
+link := $(libdir)/libzhouyi-client.so
 
 all: $(filter $(B)/%,$(subst :, ,$(files))) $(so)
 $(B)/zhouyid: $(B)/daemon/main.o $(daemon)
@@ -77,7 +90,7 @@ $(helpers): libs = $(call libs_of,libprotobuf-c) -lm
 $(fuzzers): libs += -fsanitize=fuzzer
 $(programs) $(units) $(fuzzers) $(helpers) $(examples):
 	@mkdir -p $(@D)
-	$(call say,LINK,$@)$(CC) $(cflags) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../..:$$ORIGIN/../../..' -o $@ $(filter %.o %.a %.so,$^) $(libs)
+	$(call say,LINK,$@)$(CC) $(cflags) $(LDFLAGS) $(rpath) -o $@ $(filter %.o %.a %.so,$^) $(libs)
 $(so).$(abi): client/zhouyi-client.map $(client)
 	$(call say,LINK,$@)$(CC) $(cflags) $(LDFLAGS) -shared -Wl,-soname,$(@F),--version-script=$<,-z,defs \
 		-o $@ -Wl,--whole-archive $(client) -Wl,--no-whole-archive $(call libs_of,libprotobuf-c)
@@ -93,14 +106,20 @@ $(pb).c $(pb).h &: proto/zhouyi.proto | $(B)/flags
 	$(call say,GEN,$(pb).c)protoc-c --proto_path=$(<D) --c_out=$(@D) $<
 $(B)/%: %.in $(B)/flags
 	$(call say,GEN,$@)sed 's|@prefix@|$(prefix)|; s|@libdir@|$(libdir)|; s|@version@|$(version)|' $< >$@
-$(B)/flags: FORCE	; @mkdir -p $(B)/proto $(B)/client
-	@echo '$(CC) $(cflags) $(prefix)' | cmp -s - $@ || echo '$(CC) $(cflags) $(prefix)' >$@
+$(B)/flags: FORCE	; @mkdir -p $(B)/proto $(B)/client $(B)/systemd
+	@echo '$(CC) $(cflags) $(rpath) $(prefix) $(libdir)' | cmp -s - $@ || echo '$(CC) $(cflags) $(rpath) $(prefix) $(libdir)' >$@
 
 include tests/check.mk
 install: all
-	@for f in $(files); do IFS=:; set -- $$f; install -vDm$$1 $$2 $(DESTDIR)$$3 || exit; done
-	ln -sf libzhouyi-client.so.$(abi) $(DESTDIR)$(libdir)/libzhouyi-client.so
-uninstall:		; rm -f $(foreach f,$(files) $(libdir)/libzhouyi-client.so,$(DESTDIR)$(lastword $(subst :, ,$f)))
+	@for f in $(files); do IFS=:; set -- $$f; case $$1 in \
+	conf) [ -e $(DESTDIR)$$3 ] || install -vDm644 $$2 $(DESTDIR)$$3 ;; *) install -vDm$$1 $$2 $(DESTDIR)$$3 ;; esac || exit; done
+	install -d $(directories:%=$(DESTDIR)%)
+	ln -sf $(notdir $(link)).$(abi) $(DESTDIR)$(link)
+uninstall:
+	@for f in $(files); do IFS=:; set -- $$f; case $$1 in \
+	conf) cmp -s $$2 $(DESTDIR)$$3 && rm -v $(DESTDIR)$$3 || : ;; *) rm -vf $(DESTDIR)$$3 ;; esac; done
+	rm -f $(DESTDIR)$(link)
+	-rmdir --ignore-fail-on-non-empty $(directories:%=$(DESTDIR)%)
 clean:			; rm -rf $(B) $(B)-*
 .PHONY: all install uninstall clean FORCE
 .SECONDARY:
