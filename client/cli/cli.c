@@ -91,8 +91,8 @@ int cli_connect(const struct cli *cli, struct zhouyi_client **ret)
 			path);
 	case ZHOUYI_ERROR_DENIED:
 		return cli_fail(CLI_UNREACHABLE,
-				"no permission to use %s; add yourself to its group: "
-				"sudo usermod -aG zhouyi $USER, then log in again",
+				"no permission to use %s; ask to be added to group zhouyi "
+				"(sudo usermod -aG zhouyi $USER), then log in again",
 				path);
 	case ZHOUYI_ERROR_INVALID:
 		return cli_fail(CLI_USAGE, "%s cannot be a socket: its path is empty or too long",
