@@ -120,7 +120,9 @@ uninstall:
 	conf) cmp -s $$2 $(DESTDIR)$$3 && rm -v $(DESTDIR)$$3 || : ;; *) rm -vf $(DESTDIR)$$3 ;; esac; done
 	rm -f $(DESTDIR)$(link)
 	-rmdir --ignore-fail-on-non-empty $(directories:%=$(DESTDIR)%)
+# Packages for Debian, in $(B)/deb, from a copy of the tree; lintian must have nothing to say.
+deb:			; @scripts/setup deb && B=$(B) scripts/deb
 clean:			; rm -rf $(B) $(B)-*
-.PHONY: all install uninstall clean FORCE
+.PHONY: all install uninstall deb clean FORCE
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
