@@ -32,11 +32,12 @@ pb      := $(B)/proto/zhouyi.pb-c
 npu     := $(B)/libnpu.a
 loadable := $(B)/libloadable.a $(npu)
 policy  := $(B)/libpolicy.a
+simulate := $(B)/libsimulate.a $(policy) $(B)/libproto.a
 compiler := $(B)/libcompiler.a $(loadable)
 daemon  := $(B)/libzhouyid.a $(B)/libproto.a $(policy) $(loadable)
 so      := $(B)/libzhouyi-client.so
 client  := $(so:.so=.a)
-cli     := $(B)/libcli.a $(so) $(loadable)
+cli     := $(B)/libcli.a $(so) $(simulate) $(loadable)
 units   := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/test_*.c))
 unit     = $(filter $(B)/tests/unit/$1/test_%,$(units))
 fuzzers := $(basename $(filter-out %_seeds.o,$(call objects,tests/fuzz)))
@@ -69,6 +70,7 @@ $(B)/zhouyi-cc: $(B)/compiler/main.o $(compiler)
 $(npu): $(call objects,npu)
 $(B)/libloadable.a: $(call objects,loadable)
 $(policy): $(call objects,policy)
+$(B)/libsimulate.a: $(call objects,simulate)
 $(B)/libcompiler.a: $(filter-out %/main.o,$(call objects,compiler))
 $(B)/libcli.a: $(filter-out %/main.o,$(call objects,client/cli))
 $(B)/libproto.a: $(call objects,proto) $(pb).o
@@ -78,7 +80,7 @@ $(client): $(call objects,client proto) $(pb).o
 define unit-room
 $(call unit,$1): %: %.o $$(filter-out $(B)/tests/unit/$1/test_%,$$(call objects,tests/unit/$1)) $2
 endef
-$(foreach r,npu loadable policy compiler daemon client cli proto,$(eval $(call unit-room,$r,$(if $(filter proto,$r),$(B)/libproto.a,$($r)))))
+$(foreach r,npu loadable policy simulate compiler daemon client cli proto,$(eval $(call unit-room,$r,$(if $(filter proto,$r),$(B)/libproto.a,$($r)))))
 $(fuzzers): %: %.o $(B)/libcompiler.a $(daemon)
 $(helpers) $(examples): %: %.o $(so) $(client) $(B)/libproto.a
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Traces: what was, or might be, asked of a device. `zhouyi-cli record` writes them, people do,
- * `zhouyi-cli simulate` reads them. jansson ends in trace_read.c.
+ * `zhouyi-cli simulate` reads them. jansson ends in trace*.c and reader.c.
  *
  * A trace is one JSON object; docs/scheduling.md shows some. All of it may be left out
  * but `device`, `clients` and `models`. A key that begins with "#" is a comment; any other
@@ -65,9 +65,9 @@
 #define TRACE_VERSION 1
 
 /* What a trace may hold. */
-#define TRACE_MAX_BYTES (UINT64_C(512) << 20)
+#define TRACE_MAX_BYTES (UINT64_C(128) << 20)
 #define TRACE_MAX_NAMED 4096u /* of each kind */
-#define TRACE_MAX_REQUESTS (UINT32_C(1) << 21)
+#define TRACE_MAX_REQUESTS (UINT32_C(1) << 19)
 #define TRACE_LONGEST_NS UINT64_C(86400000000000) /* any time in it: a day */
 #define TRACE_SHORTEST_PERIOD_NS UINT64_C(1000)
 
@@ -165,6 +165,10 @@ struct trace_error {
 	char text[512];
 };
 
+/* "16.7ms", "2s", "0": nanoseconds; less than a nanosecond is lost. -EINVAL, also beyond
+ * TRACE_LONGEST_NS. */
+int trace_time_parse(const char *text, uint64_t *ret_ns);
+
 /* An empty trace of a device with @cores and placement `exact`. NULL: no memory. */
 struct trace *trace_create(unsigned int cores);
 /* Accepts NULL. */
@@ -185,7 +189,7 @@ int trace_parse(struct trace **ret, const char *text, size_t size, const char *p
  * Recording. Each trace_find_*() returns the index of what is called @name, and adds it
  * first if there is none: an account of weight 100, a client of class interactive.
  * What they return is filled in further through the arrays. A name that is too long is
- * cut; it is unique after that.
+ * cut, one that is not UTF-8 loses the bytes that are not ASCII.
  *
  * -ENOMEM, or -ENOSPC: there are as many as there may be.
  */
