@@ -18,8 +18,9 @@ _zhouyi_cli_value()
 	case $1 in
 	--priority) mapfile -t COMPREPLY < <(compgen -W 'realtime interactive normal background' -- "$cur") ;;
 	--socket | --labels | --output | -o) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	--policy) mapfile -t COMPREPLY < <(compgen -W 'zhouyi fifo round-robin drain all' -- "$cur") ;;
 	--drop) mapfile -t COMPREPLY < <(compgen -W 'latest queue: block block:' -- "$cur") ;;
-	--top | --repeat | --timeout | --core-mask | --cores | --name | --deadline | --period | --budget | --jitter | --frames) ;;
+	--top | --repeat | --timeout | --core-mask | --cores | --name | --deadline | --period | --budget | --jitter | --frames | --seed | --duration) ;;
 	*) return 1 ;;
 	esac
 }
@@ -37,13 +38,14 @@ _zhouyi_cli()
 		esac
 	done
 	case $command in
-	'') options+=' --version infer stream reserve explain plan accounts load unload models status device inspect version help' ;;
+	'') options+=' --version infer stream reserve explain plan accounts load unload models status device inspect simulate version help' ;;
 	infer) options+=' --output --labels --top --repeat --priority --deadline --core-mask --cores --timeout' ;;
 	stream) options+=' --period --frames --priority --deadline --core-mask --drop --reserve --budget --jitter' ;;
 	reserve) options+=' --probe --period --deadline --budget --jitter --core-mask' ;;
 	load) options+=' --name' ;;
 	inspect) options+=' --instructions' ;;
-	help) options='infer stream reserve explain plan accounts load unload models status device inspect version help' ;;
+	simulate) options+=' --policy --seed --duration --markdown' ;;
+	help) options='infer stream reserve explain plan accounts load unload models status device inspect simulate version help' ;;
 	esac
 	if [[ $cur == -* || -z $command || $command == help ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
@@ -52,7 +54,7 @@ _zhouyi_cli()
 	case $command in
 	infer | stream | reserve) mapfile -t COMPREPLY < <(compgen -f -- "$cur"; compgen -W "$(_zhouyi_cli_kept)" -- "$cur") ;;
 	unload) mapfile -t COMPREPLY < <(compgen -W "$(_zhouyi_cli_kept)" -- "$cur") ;;
-	load | inspect) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	load | inspect | simulate) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	esac
 }
 

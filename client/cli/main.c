@@ -54,6 +54,13 @@ static const struct cli_command commands[] = {
 	{"device", "", "show the device and its counters", NULL, cli_device},
 	{"inspect", "FILE", "show what is in a loadable; needs no daemon",
 	 "      --instructions     every instruction, too\n", cli_inspect},
+	{"simulate", "TRACE", "run a trace on a model of the device; needs no daemon",
+	 "      --policy POLICY    zhouyi (default), fifo, round-robin, drain, or all of them\n"
+	 "      --seed N           of the random numbers; drawn anew if the trace has none\n"
+	 "      --duration TIME    how long requests come, like 90s\n"
+	 "      --markdown         a table of misses and p99/deadline, for a document\n"
+	 "docs/scheduling.md says what is in a trace and what the other policies are.\n",
+	 cli_simulate},
 	{"version", "", "show the version", NULL, cli_version},
 	{"help", "[COMMAND]", "show how to use a command", NULL, cli_help},
 };
