@@ -32,10 +32,12 @@ fuzz:			; @scripts/setup fuzz && $(MAKE) --no-print-directory $(jobs) B=$(B)-fuz
 fuzzers: $(fuzzers)
 # What happens to requests when the device fails, two hundred times each; WRITE=1 keeps the table.
 reliability: all $(helpers)	; @B=$(B) tests/reliability/run $(if $(WRITE),--write)
+# The table of docs/scheduling.md, on a virtual clock; WRITE=1 keeps it.
+scheduling: $(B)/zhouyi-cli	; @B=$(B) tests/scheduling/run $(if $(WRITE),--write)
 # The tests of recovery notice when it is broken.
 check-mutants:		; @scripts/setup mutants && B=$(B)-asan tests/reliability/check-mutants
 # Exactly one answer, whatever happens: every interleaving of a model of it.
 check-model:		; @scripts/setup model && B=$(B) tests/model/run
 check-fuzz: fuzz	; @B=$(B)-fuzz tests/fuzz/run $(FUZZ_SECONDS)
 coverage:		; @scripts/setup coverage && $(MAKE) --no-print-directory B=$(B)-cov COV=1 CFLAGS='-Og -g' check-run && gcovr --object-directory $(B)-cov
-.PHONY: demo check demo-run check-run check-asan check-tsan check-e2e bench fuzz fuzzers check-fuzz check-model check-mutants reliability coverage
+.PHONY: demo check demo-run check-run check-asan check-tsan check-e2e bench fuzz fuzzers check-fuzz check-model check-mutants reliability scheduling coverage
