@@ -81,7 +81,7 @@ define unit-room
 $(call unit,$1): %: %.o $$(filter-out $(B)/tests/unit/$1/test_%,$$(call objects,tests/unit/$1)) $2
 endef
 $(foreach r,npu loadable policy simulate compiler daemon client cli proto,$(eval $(call unit-room,$r,$(if $(filter proto,$r),$(B)/libproto.a,$($r)))))
-$(fuzzers): %: %.o $(B)/libcompiler.a $(daemon)
+$(fuzzers): %: %.o $(B)/libcompiler.a $(B)/libsimulate.a $(daemon)
 $(helpers) $(examples): %: %.o $(so) $(client) $(B)/libproto.a
 
 $(B)/zhouyid $(units) $(fuzzers): libs = $(call libs_of,libevent_core libevent_pthreads libprotobuf-c jansson libmd) -lm
