@@ -95,6 +95,7 @@ $(B)/flags: FORCE	; @mkdir -p $(B)/proto $(B)/client
 	@echo '$(CC) $(cflags) $(prefix)' | cmp -s - $@ || echo '$(CC) $(cflags) $(prefix)' >$@
 
 include tests/check.mk
+include kmd/kmd.mk
 install: all
 	@for f in $(files); do IFS=:; set -- $$f; install -vDm$$1 $$2 $(DESTDIR)$$3 || exit; done
 	ln -sf libzhouyi-client.so.$(abi) $(DESTDIR)$(libdir)/libzhouyi-client.so
