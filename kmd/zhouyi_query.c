@@ -14,11 +14,6 @@ union zhouyi_answer {
 	struct drm_zhouyi_stats_info stats;
 };
 
-static u32 zhouyi_n_one(struct zhouyi_device *zdev)
-{
-	return 1;
-}
-
 static u32 zhouyi_n_partitions(struct zhouyi_device *zdev)
 {
 	return zdev->n_partitions;
@@ -29,9 +24,10 @@ static u32 zhouyi_n_asids(struct zhouyi_device *zdev)
 	return ZHOUYI_ASIDS;
 }
 
+/* System memory, and what there is on the chip. */
 static u32 zhouyi_n_zones(struct zhouyi_device *zdev)
 {
-	return ZHOUYI_ZONES;
+	return zdev->sram ? 2 : 1;
 }
 
 static void zhouyi_fill_device(struct zhouyi_device *zdev, u32 i, union zhouyi_answer *ret)
@@ -48,7 +44,7 @@ static void zhouyi_fill_device(struct zhouyi_device *zdev, u32 i, union zhouyi_a
 		.tecs = zdev->n_tecs,
 		.placement = zdev->placement,
 		.asids = ZHOUYI_ASIDS,
-		.zones = ZHOUYI_ZONES,
+		.zones = zhouyi_n_zones(zdev),
 		.tail_bytes = zdev->hw->tail_bytes,
 		.max_jobs = ZHOUYI_MAX_JOBS,
 		.max_bos = ZHOUYI_MAX_BOS,
@@ -77,14 +73,15 @@ static void zhouyi_fill_asid(struct zhouyi_device *zdev, u32 i, union zhouyi_ans
 
 static void zhouyi_fill_zone(struct zhouyi_device *zdev, u32 i, union zhouyi_answer *ret)
 {
-	memset(&ret->zone, 0, sizeof(ret->zone));
-	ret->zone.zone = i;
-	if (i == DRM_ZHOUYI_ZONE_SYSTEM)
-		ret->zone.size = zdev->hw->window[0].size;
-	else if (i == DRM_ZHOUYI_ZONE_SRAM && zdev->sram)
-		ret->zone.size = zdev->sram_size;
+	static const enum drm_zhouyi_zone zones[] = {
+		DRM_ZHOUYI_ZONE_SYSTEM, DRM_ZHOUYI_ZONE_SRAM,
+	};
+
+	ret->zone.zone = zones[i];
+	ret->zone.pad = 0;
+	ret->zone.size = i == 0 ? zdev->hw->window[0].size : zdev->sram_size;
 	mutex_lock(&zdev->bos_lock);
-	ret->zone.used = zdev->zone_used[i];
+	ret->zone.used = zdev->zone_used[zones[i]];
 	mutex_unlock(&zdev->bos_lock);
 }
 
@@ -110,10 +107,10 @@ static void zhouyi_fill_stats(struct zhouyi_device *zdev, u32 i, union zhouyi_an
 
 static const struct {
 	u32 size;
-	u32 (*n)(struct zhouyi_device *zdev);
+	u32 (*n)(struct zhouyi_device *zdev); /* NULL: no list */
 	void (*fill)(struct zhouyi_device *zdev, u32 i, union zhouyi_answer *ret);
 } zhouyi_queries[] = {
-	[DRM_ZHOUYI_QUERY_DEVICE] = { sizeof(struct drm_zhouyi_device_info), zhouyi_n_one,
+	[DRM_ZHOUYI_QUERY_DEVICE] = { sizeof(struct drm_zhouyi_device_info), NULL,
 				      zhouyi_fill_device },
 	[DRM_ZHOUYI_QUERY_PARTITIONS] = { sizeof(struct drm_zhouyi_partition_info),
 					  zhouyi_n_partitions, zhouyi_fill_partition },
@@ -121,19 +118,16 @@ static const struct {
 				     zhouyi_fill_asid },
 	[DRM_ZHOUYI_QUERY_ZONES] = { sizeof(struct drm_zhouyi_zone_info), zhouyi_n_zones,
 				     zhouyi_fill_zone },
-	[DRM_ZHOUYI_QUERY_STATS] = { sizeof(struct drm_zhouyi_stats_info), zhouyi_n_one,
+	[DRM_ZHOUYI_QUERY_STATS] = { sizeof(struct drm_zhouyi_stats_info), NULL,
 				     zhouyi_fill_stats },
 };
 
-/* Element @i at @to, of which the caller knows @stride bytes and has room for @room. */
-static int zhouyi_copy_answer(const union zhouyi_answer *answer, u32 size, u8 __user *to, u32 stride,
-			      u32 room)
+/* @size bytes of an answer for somebody who has room for @room. */
+static int zhouyi_copy_answer(u8 __user *to, u32 room, const union zhouyi_answer *answer, u32 size)
 {
-	u32 n = min(stride, room);
-
-	if (copy_to_user(to, answer, min(n, size)))
+	if (copy_to_user(to, answer, min(room, size)))
 		return -EFAULT;
-	if (n > size && clear_user(to + size, n - size))
+	if (room > size && clear_user(to + size, room - size))
 		return -EFAULT;
 	return 0;
 }
@@ -143,29 +137,29 @@ int zhouyi_ioctl_query(struct drm_device *drm, void *data, struct drm_file *drm_
 	struct zhouyi_device *zdev = to_zhouyi(drm);
 	struct drm_zhouyi_query *args = data;
 	u8 __user *to = u64_to_user_ptr(args->pointer);
+	u32 size, stride, n = 1, room = args->size;
 	union zhouyi_answer answer;
-	u32 size, stride, n, room = args->size;
 	int ret;
 
 	if (args->type >= ARRAY_SIZE(zhouyi_queries) || args->pad)
 		return -EINVAL;
 	size = zhouyi_queries[args->type].size;
-	n = zhouyi_queries[args->type].n(zdev);
 	stride = args->stride ?: size;
-	/* One that is no array takes what there is. */
-	if (zhouyi_queries[args->type].n == zhouyi_n_one)
-		stride = args->pointer ? max(room, 1u) : size;
+	if (zhouyi_queries[args->type].n)
+		n = zhouyi_queries[args->type].n(zdev);
+	else
+		stride = PAGE_SIZE; /* as much as there is room for */
 	if (stride > PAGE_SIZE)
 		return -EINVAL;
 
 	for (u32 i = 0; args->pointer && i < n && room; i++) {
 		zhouyi_queries[args->type].fill(zdev, i, &answer);
-		ret = zhouyi_copy_answer(&answer, size, to + (size_t)i * stride, stride, room);
+		ret = zhouyi_copy_answer(to + i * stride, min(stride, room), &answer, size);
 		if (ret)
 			return ret;
 		room -= min(stride, room);
 	}
-	args->size = zhouyi_queries[args->type].n == zhouyi_n_one ? size : n * stride;
+	args->size = zhouyi_queries[args->type].n ? n * stride : size;
 	args->stride = size;
 	return 0;
 }

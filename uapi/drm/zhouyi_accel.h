@@ -65,7 +65,7 @@ enum drm_zhouyi_query_type {
 	/** @DRM_ZHOUYI_QUERY_ASIDS: A struct drm_zhouyi_asid_info for each address window. */
 	DRM_ZHOUYI_QUERY_ASIDS = 2,
 
-	/** @DRM_ZHOUYI_QUERY_ZONES: A struct drm_zhouyi_zone_info for each kind of memory. */
+	/** @DRM_ZHOUYI_QUERY_ZONES: A struct drm_zhouyi_zone_info for each zone there is. */
 	DRM_ZHOUYI_QUERY_ZONES = 3,
 
 	/** @DRM_ZHOUYI_QUERY_STATS: One struct drm_zhouyi_stats_info. */
@@ -76,7 +76,7 @@ enum drm_zhouyi_query_type {
  * struct drm_zhouyi_query - Arguments of DRM_IOCTL_ZHOUYI_QUERY.
  *
  * With @pointer 0, only @size is returned. Otherwise as much as fits is copied to
- * @pointer; what an older kernel does not know is filled with zeros.
+ * @pointer; what an older kernel does not know is filled with zeros, up to a page.
  *
  * For arrays, @stride is the size of an element: the caller's going in, the kernel's
  * coming back; 0 stands for the kernel's. Elements are truncated or extended with zeros.
@@ -84,7 +84,7 @@ enum drm_zhouyi_query_type {
 struct drm_zhouyi_query {
 	/** @type: in: enum drm_zhouyi_query_type */
 	__u32 type;
-	/** @size: in: bytes at @pointer; out: bytes there are, for the caller's @stride */
+	/** @size: in: bytes at @pointer; out: bytes of the whole answer, with the caller's @stride */
 	__u32 size;
 	/** @pointer: in: where to copy to, or 0 */
 	__u64 pointer;
@@ -365,8 +365,9 @@ struct drm_zhouyi_bo_use {
  *
  * Submit a chain of TCBs (generation v3). @head, @first_task and @last_task are device
  * addresses of TCBs, multiples of 128, in one buffer of @bos, and so are all @tcb_count
- * TCBs from @head on. The job is over when the last task is. A chain must not be
- * submitted again before it is over, and must not change until then.
+ * TCBs from @head on. The job is over when the last task is, which has to report that at core
+ * level if there is one group, and otherwise at cluster level, with grid end. A chain must not
+ * be submitted again before it is over, and must not change until then.
  *
  * A chain of one group runs on one core of @core_mask. One of several groups runs on
  * several cores at once if its mask has all cores of the partition, and then nothing
@@ -509,7 +510,7 @@ struct drm_zhouyi_event {
 	struct drm_event base;
 	/** @cookie: of the job */
 	__u64 cookie;
-	/** @device_ns: how long it was on the device, by the device's clock if it has one */
+	/** @device_ns: how long it was on the device */
 	__u64 device_ns;
 	/** @cores: cores it ran on; all it may have run on where the device does not say; 0: it never ran */
 	__u64 cores;
