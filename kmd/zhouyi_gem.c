@@ -243,18 +243,22 @@ static int zhouyi_contiguous_mmap(struct drm_gem_object *obj, struct vm_area_str
 	vm_flags_mod(vma, VM_DONTEXPAND, VM_PFNMAP);
 	ret = dma_mmap_coherent(zdev->dev, vma, bo->cpu, bo->address,
 				vma->vm_end - vma->vm_start);
-	if (!ret)
-		drm_gem_object_put(obj);
 	drm_dev_exit(idx);
 	return ret;
 }
+
+/* All of it is mapped at once; what the device took away when it went stays away. */
+static const struct vm_operations_struct zhouyi_contiguous_vm_ops = {
+	.open = drm_gem_vm_open,
+	.close = drm_gem_vm_close,
+};
 
 static const struct drm_gem_object_funcs zhouyi_contiguous_funcs = {
 	.free = zhouyi_bo_free,
 	.get_sg_table = zhouyi_contiguous_get_sg_table,
 	.vmap = zhouyi_contiguous_vmap,
 	.mmap = zhouyi_contiguous_mmap,
-	.vm_ops = &drm_gem_shmem_vm_ops,
+	.vm_ops = &zhouyi_contiguous_vm_ops,
 };
 
 static struct zhouyi_bo *zhouyi_bo_create_contiguous(struct zhouyi_device *zdev, u64 size)

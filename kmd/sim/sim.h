@@ -46,6 +46,7 @@ struct sim_mapping {
 	u64 size;
 	u8 *base;
 	bool vmapped;
+	bool held;		/* with a reference to each page */
 	unsigned int n_pages;
 	struct page *pages[];
 };

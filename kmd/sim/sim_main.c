@@ -119,7 +119,8 @@ static int sim_init_sram(struct sim *sim)
 		return 0;
 	if (!is_power_of_2(sram_kib) || sram_kib * SZ_1K < PAGE_SIZE)
 		return -EINVAL;
-	sim->sram = __get_free_pages(GFP_KERNEL | __GFP_ZERO, get_order(sram_kib * SZ_1K));
+	sim->sram = __get_free_pages(GFP_KERNEL | __GFP_ZERO | __GFP_COMP,
+				     get_order(sram_kib * SZ_1K));
 	if (!sim->sram)
 		return -ENOMEM;
 	ret = devm_add_action_or_reset(sim->dev, sim_free_sram, sim);

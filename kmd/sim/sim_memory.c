@@ -32,7 +32,7 @@ static void sim_mapping_free(struct sim_mapping *mapping)
 {
 	if (mapping->vmapped)
 		vunmap(mapping->base);
-	for (unsigned int i = 0; i < mapping->n_pages; i++)
+	for (unsigned int i = 0; i < mapping->n_pages && mapping->held; i++)
 		put_page(mapping->pages[i]);
 	kvfree(mapping);
 }
@@ -56,12 +56,18 @@ static struct sim_mapping *sim_mapping_create(struct sim *sim, u64 address, u32 
 		return NULL;
 	mapping->address = first;
 	mapping->size = (u64)n << PAGE_SHIFT;
+	/*
+	 * What an IOMMU maps consists of pages. Without one it may be a part of anything; the
+	 * driver keeps it until the core is idle, as it has to for hardware.
+	 */
+	mapping->held = sim->iommu;
 	for (unsigned int i = 0; i < n; i++) {
 		struct page *page = sim_page(sim, first + ((u64)i << PAGE_SHIFT));
 
 		if (!page)
 			goto free;
-		get_page(page);
+		if (mapping->held)
+			get_page(page);
 		mapping->pages[mapping->n_pages++] = page;
 	}
 	if (sim_mapping_is_contiguous(mapping)) {
