@@ -6,7 +6,6 @@
 #ifndef _ZHOUYI_COMPAT_H_
 #define _ZHOUYI_COMPAT_H_
 
-
 #include <drm/drm_gem_shmem_helper.h>
 #include <drm/gpu_scheduler.h>
 
@@ -44,8 +43,11 @@ static inline int zhouyi_sched_init(struct drm_gpu_scheduler *sched,
 #ifdef HAVE_DRM_SCHED_CLIENT_ID
 #define zhouyi_sched_job_init drm_sched_job_init
 #else
-#define zhouyi_sched_job_init(job, entity, credits, owner, client_id) \
-	drm_sched_job_init(job, entity, credits, owner)
+static inline int zhouyi_sched_job_init(struct drm_sched_job *job, struct drm_sched_entity *entity,
+					u32 credits, void *owner, u64 client_id)
+{
+	return drm_sched_job_init(job, entity, credits, owner);
+}
 #endif
 
 /*

@@ -32,7 +32,7 @@ struct zhouyi_dump {
 	struct zhouyi_fault fault;
 	u64 ran_ns;
 	unsigned int n_regs;
-	u32 regs[DUMP_REGS][2];
+	struct zhouyi_reg regs[DUMP_REGS];
 	unsigned int n_words;
 	__le32 tcb[DUMP_TCBS * V3_TCB_SIZE / 4];
 };
@@ -113,7 +113,8 @@ static void zhouyi_dump_print(struct drm_printer *p, struct zhouyi_device *zdev,
 			   dump->fault.core, dump->fault.tec);
 	drm_puts(p, "registers:\n");
 	for (unsigned int i = 0; i < dump->n_regs; i++)
-		drm_printf(p, "  0x%04x: 0x%08x\n", dump->regs[i][0], dump->regs[i][1]);
+		drm_printf(p, "  0x%04x: 0x%08x\n", dump->regs[i].offset,
+			   dump->regs[i].value);
 	drm_puts(p, "chain:\n");
 	for (unsigned int i = 0; i + 3 < dump->n_words; i += 4)
 		drm_printf(p, "  0x%llx: %08x %08x %08x %08x\n", dump->head + i * 4,
@@ -206,7 +207,7 @@ static int zhouyi_show_registers(struct seq_file *m, void *unused)
 {
 	struct drm_debugfs_entry *entry = m->private;
 	struct zhouyi_device *zdev = to_zhouyi(entry->dev);
-	u32 (*regs)[2] = kcalloc(DUMP_REGS, sizeof(*regs), GFP_KERNEL);
+	struct zhouyi_reg *regs = kcalloc(DUMP_REGS, sizeof(*regs), GFP_KERNEL);
 	unsigned int n = 0;
 
 	if (!regs)
@@ -216,7 +217,7 @@ static int zhouyi_show_registers(struct seq_file *m, void *unused)
 		n = zdev->hw->snapshot(zdev, regs, DUMP_REGS);
 	spin_unlock_irq(&zdev->lock);
 	for (unsigned int i = 0; i < n; i++)
-		seq_printf(m, "0x%04x: 0x%08x\n", regs[i][0], regs[i][1]);
+		seq_printf(m, "0x%04x: 0x%08x\n", regs[i].offset, regs[i].value);
 	kfree(regs);
 	return 0;
 }

@@ -129,7 +129,7 @@ static bool zhouyi_is_running(struct zhouyi_device *zdev)
 
 	spin_lock_irq(&zdev->lock);
 	for (unsigned int i = 0; i < zdev->n_slots; i++)
-		running |= zdev->slot[i].running != NULL;
+		running |= !!zdev->slot[i].running;
 	spin_unlock_irq(&zdev->lock);
 	return running;
 }

@@ -74,7 +74,7 @@ struct zhouyi_partition {
 	struct zhouyi_slot *slot;	/* of the whole partition */
 
 	/* Protected by zdev->lock: */
-	struct zhouyi_job *waiting;	/* a job for the whole partition that waits for the others */
+	struct zhouyi_job *waiting;	/* for those that run, to have all of it */
 	bool created;			/* the command pool exists */
 	bool chained;			/* the pool remembers a chain, or may do */
 	u16 tag;
@@ -85,6 +85,11 @@ struct zhouyi_counters {
 	u64 done, failed, restarted, timeouts;
 	u64 aborts, soft_resets, full_resets;
 	u64 lost_irqs, stray_irqs;
+};
+
+/* A register as it was. */
+struct zhouyi_reg {
+	u32 offset, value;
 };
 
 /*
@@ -115,7 +120,8 @@ struct zhouyi_hw {
 	/* Locked: none of @cores touches memory. */
 	bool (*is_quiet)(struct zhouyi_device *zdev, u64 cores);
 	/* Locked: registers worth keeping of a failure. Returns how many. */
-	unsigned int (*snapshot)(struct zhouyi_device *zdev, u32 (*regs)[2], unsigned int max);
+	unsigned int (*snapshot)(struct zhouyi_device *zdev, struct zhouyi_reg *regs,
+				 unsigned int max);
 };
 
 extern const struct zhouyi_hw zhouyi_v3;

@@ -35,7 +35,7 @@ enum zhouyi_job_state {
 /* The hardware's fence. It has a lock of its own because it may outlive the device. */
 struct zhouyi_fence {
 	struct dma_fence base;
-	spinlock_t lock;
+	spinlock_t lock; /* of base */
 };
 
 struct zhouyi_event {

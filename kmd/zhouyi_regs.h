@@ -25,7 +25,7 @@
 #define  V3_BUILD_PARTITIONS		GENMASK(25, 24)	/* minus 1 */
 #define  V3_BUILD_POOLS			GENMASK(19, 16)
 #define V3_STATUS			0x18
-#define  V3_STATUS_FAILED		BIT(31)		/* the last command; stays until written 0 */
+#define  V3_STATUS_FAILED		BIT(31)	/* the last command; until written 0 */
 #define V3_RESET			0x20
 #define  V3_RESET_LAUNCH		BIT(0)
 #define  V3_RESET_DONE			BIT(1)

@@ -133,6 +133,15 @@ static int zhouyi_get_bos(struct zhouyi_submission *sub)
 	return 0;
 }
 
+/* Implicit synchronization, for those that want it. */
+static int zhouyi_wait_for_others(struct zhouyi_submission *sub, unsigned int i)
+{
+	bool write = sub->bo_flags[i] & DRM_ZHOUYI_BO_USE_SYNC_WRITE;
+
+	return drm_sched_job_add_implicit_dependencies(&sub->job->base, sub->job->bos->bo[i],
+						       write);
+}
+
 static int zhouyi_lock_bos(struct zhouyi_submission *sub, struct drm_exec *exec)
 {
 	struct zhouyi_bo_list *list = sub->job->bos;
@@ -148,9 +157,7 @@ static int zhouyi_lock_bos(struct zhouyi_submission *sub, struct drm_exec *exec)
 	}
 	for (unsigned int i = 0; i < list->n && !ret; i++)
 		if (sub->bo_flags[i])
-			ret = drm_sched_job_add_implicit_dependencies(
-				&sub->job->base, list->bo[i],
-				sub->bo_flags[i] & DRM_ZHOUYI_BO_USE_SYNC_WRITE);
+			ret = zhouyi_wait_for_others(sub, i);
 	return ret;
 }
 

@@ -164,4 +164,5 @@ static struct kunit_suite zhouyi_suite = {
 	.name = "zhouyi",
 	.test_cases = zhouyi_cases,
 };
+
 kunit_test_suite(zhouyi_suite);

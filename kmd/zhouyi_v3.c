@@ -26,6 +26,7 @@
 /* More than a pool can have when the handler comes late; what is left raises the line again. */
 #define V3_MAX_REPORTS 256
 
+#define V3_ABORT_US	50
 #define V3_RESET_US	10000
 #define V3_QUIET_US	200000
 
@@ -83,7 +84,7 @@ static int v3_destroy(struct zhouyi_device *zdev, struct zhouyi_partition *part)
 		ret = v3_command(zdev, V3_HANDLE_ABORT | pool);
 		if (ret)
 			return ret;
-		udelay(50);
+		udelay(V3_ABORT_US);
 		v3_set_chain(zdev, 0, 0);
 		ret = v3_command(zdev, V3_HANDLE_DESTROY | pool);
 		if (ret)
@@ -517,7 +518,8 @@ static int v3_check(struct zhouyi_device *zdev, const struct drm_zhouyi_submit *
 	return 0;
 }
 
-static unsigned int v3_snapshot(struct zhouyi_device *zdev, u32 (*regs)[2], unsigned int max)
+static unsigned int v3_snapshot(struct zhouyi_device *zdev, struct zhouyi_reg *regs,
+				unsigned int max)
 {
 	static const u16 offsets[] = {
 		V3_HANDLE, V3_INFO, V3_ADDRESS_HIGH, V3_ADDRESS_LOW, V3_BUILD, V3_STATUS,
@@ -531,18 +533,18 @@ static unsigned int v3_snapshot(struct zhouyi_device *zdev, u32 (*regs)[2], unsi
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(offsets) && n < max; i++)
-		regs[n++][0] = offsets[i];
+		regs[n++].offset = offsets[i];
 	for (unsigned int p = 0; p < zdev->n_partitions; p++)
 		for (unsigned int i = 0; i < ARRAY_SIZE(pool) && n < max; i++)
-			regs[n++][0] = V3_POOL(p) + pool[i];
+			regs[n++].offset = V3_POOL(p) + pool[i];
 	for (unsigned int i = 0; i < ZHOUYI_MAX_CLUSTERS && n + 1 < max; i++) {
 		if (!zdev->cluster[i].n_cores)
 			continue;
-		regs[n++][0] = V3_CLUSTER_CONFIG(i);
-		regs[n++][0] = V3_CLUSTER_CONTROL(i);
+		regs[n++].offset = V3_CLUSTER_CONFIG(i);
+		regs[n++].offset = V3_CLUSTER_CONTROL(i);
 	}
 	for (unsigned int i = 0; i < n; i++)
-		regs[i][1] = zhouyi_read(zdev, regs[i][0]);
+		regs[i].value = zhouyi_read(zdev, regs[i].offset);
 	return n;
 }
 

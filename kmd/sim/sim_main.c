@@ -140,7 +140,7 @@ static int sim_init_npu(struct sim *sim)
 		.cores = cores,
 		.tecs = tecs,
 	};
-	/* The revision register may show something the software NPU is not, for its driver to see. */
+	/* The register may show another revision, for drivers to see. */
 	const struct npu_front_config config = {
 		.revision = NPU_REVISION_X2_R0P3,
 		.partitions = 1,

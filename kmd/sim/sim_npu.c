@@ -34,6 +34,7 @@ static void sim_schedule(struct sim *sim)
 
 /* Locked: sleep until somebody wakes us, or until a time. The lock is free meanwhile. */
 static void sim_core_wait(struct sim_core *core, u64 until)
+	__must_hold(&core->sim->lock)
 {
 	ktime_t expires = ns_to_ktime(until);
 
@@ -52,6 +53,7 @@ static void sim_core_wait(struct sim_core *core, u64 until)
 
 /* Locked, and free while the program runs. */
 static void sim_core_work(struct sim_core *core)
+	__must_hold(&core->sim->lock)
 {
 	struct sim *sim = core->sim;
 	enum npu_step step;

@@ -84,11 +84,11 @@ enum drm_zhouyi_query_type {
 struct drm_zhouyi_query {
 	/** @type: in: enum drm_zhouyi_query_type */
 	__u32 type;
-	/** @size: in: bytes at @pointer; out: bytes of the whole answer, with the caller's @stride */
+	/** @size: in: bytes at @pointer; out: bytes of the whole answer */
 	__u32 size;
 	/** @pointer: in: where to copy to, or 0 */
 	__u64 pointer;
-	/** @stride: in: bytes of an element; out: the kernel's. Ignored where there is one element */
+	/** @stride: in: bytes of an element; out: the kernel's. Only for lists */
 	__u32 stride;
 	/** @pad: MBZ */
 	__u32 pad;
@@ -159,7 +159,7 @@ struct drm_zhouyi_device_info {
 	__u32 zones;
 	/** @tail_bytes: readable bytes the device wants behind everything it reads */
 	__u32 tail_bytes;
-	/** @max_jobs: jobs on their way at once, unread events included; see DRM_IOCTL_ZHOUYI_SUBMIT */
+	/** @max_jobs: jobs on their way at once, unread events included */
 	__u32 max_jobs;
 	/** @max_bos: buffers of one job */
 	__u32 max_bos;
@@ -169,7 +169,7 @@ struct drm_zhouyi_device_info {
 	__u32 job_timeout_ms;
 	/** @flags: DRM_ZHOUYI_DEVICE_* */
 	__u32 flags;
-#define DRM_ZHOUYI_DEVICE_IOMMU		(1 << 0) /* scattered memory is contiguous for the device */
+#define DRM_ZHOUYI_DEVICE_IOMMU		0x1 /* scattered memory is contiguous for the device */
 };
 
 /**
@@ -300,7 +300,7 @@ struct drm_zhouyi_bo_info {
 	__u32 handle;
 	/** @flags: out: DRM_ZHOUYI_BO_* */
 	__u32 flags;
-#define DRM_ZHOUYI_BO_IMPORTED		(1 << 0)
+#define DRM_ZHOUYI_BO_IMPORTED		0x1
 	/** @size: out: bytes */
 	__u64 size;
 	/** @address: out: device address */
@@ -334,7 +334,7 @@ struct drm_zhouyi_sync {
 	__u32 handle;
 	/** @flags: DRM_ZHOUYI_SYNC_* */
 	__u32 flags;
-#define DRM_ZHOUYI_SYNC_TIMELINE	(1 << 0) /* @point is a point of a timeline */
+#define DRM_ZHOUYI_SYNC_TIMELINE	0x1 /* @point is a point of a timeline */
 	/** @point: MBZ without DRM_ZHOUYI_SYNC_TIMELINE, not 0 with it */
 	__u64 point;
 };
@@ -350,8 +350,8 @@ struct drm_zhouyi_bo_use {
 	__u32 handle;
 	/** @flags: DRM_ZHOUYI_BO_USE_* */
 	__u32 flags;
-#define DRM_ZHOUYI_BO_USE_SYNC_READ	(1 << 0) /* wait for writers, be waited for by writers */
-#define DRM_ZHOUYI_BO_USE_SYNC_WRITE	(1 << 1) /* wait for everybody, be waited for by everybody */
+#define DRM_ZHOUYI_BO_USE_SYNC_READ	0x1 /* wait for writers, be waited for by writers */
+#define DRM_ZHOUYI_BO_USE_SYNC_WRITE	0x2 /* wait for everybody, be waited for by everybody */
 };
 
 /* Priorities of jobs. Jobs of equal priority and core start in the order of submission. */
@@ -420,7 +420,7 @@ struct drm_zhouyi_submit {
 	__u32 partition;
 	/** @priority: in: DRM_ZHOUYI_PRIORITY_*; REALTIME and HIGH use the device's fast queue */
 	__u32 priority;
-	/** @timeout_ms: in: how long it may run; 0, and what is longer, is the device's own limit */
+	/** @timeout_ms: in: how long it may run; 0: as long as any */
 	__u32 timeout_ms;
 	/** @flags: in: DRM_ZHOUYI_SUBMIT_* */
 	__u32 flags;
@@ -429,7 +429,7 @@ struct drm_zhouyi_submit {
 	 * because of another job, this one then is; otherwise it ends as aborted. It must not
 	 * depend on anything that it changes: inputs stay, and the chain works a second time.
 	 */
-#define DRM_ZHOUYI_SUBMIT_RESTARTABLE	(1 << 0)
+#define DRM_ZHOUYI_SUBMIT_RESTARTABLE	0x1
 	/** @pad: MBZ */
 	__u32 pad;
 };
@@ -512,7 +512,7 @@ struct drm_zhouyi_event {
 	__u64 cookie;
 	/** @device_ns: how long it was on the device */
 	__u64 device_ns;
-	/** @cores: cores it ran on; all it may have run on where the device does not say; 0: it never ran */
+	/** @cores: cores it ran on, or may have run on; 0: it never ran */
 	__u64 cores;
 	/** @fault_address: device address, with DRM_ZHOUYI_EVENT_ADDRESS */
 	__u64 fault_address;
@@ -520,11 +520,11 @@ struct drm_zhouyi_event {
 	__u16 result;
 	/** @flags: DRM_ZHOUYI_EVENT_* */
 	__u16 flags;
-#define DRM_ZHOUYI_EVENT_TCBP		(1 << 0) /* @fault_tcbp is valid */
-#define DRM_ZHOUYI_EVENT_INSN		(1 << 1) /* @fault_insn is valid */
-#define DRM_ZHOUYI_EVENT_ADDRESS	(1 << 2) /* @fault_address is valid */
-#define DRM_ZHOUYI_EVENT_UNIT		(1 << 3) /* @fault_core and @fault_tec are valid */
-#define DRM_ZHOUYI_EVENT_INNOCENT	(1 << 4) /* aborted because of another job or a reset */
+#define DRM_ZHOUYI_EVENT_TCBP		0x1 /* @fault_tcbp is valid */
+#define DRM_ZHOUYI_EVENT_INSN		0x2 /* @fault_insn is valid */
+#define DRM_ZHOUYI_EVENT_ADDRESS	0x4 /* @fault_address is valid */
+#define DRM_ZHOUYI_EVENT_UNIT		0x8 /* @fault_core and @fault_tec are valid */
+#define DRM_ZHOUYI_EVENT_INNOCENT	0x10 /* aborted because of another job or a reset */
 	/** @fault_class: types the device reported, as in its interrupt status register */
 	__u32 fault_class;
 	/** @fault_code: error code of an exception signal, else 0 */
