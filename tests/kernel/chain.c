@@ -85,23 +85,42 @@ static void write_init(uint8_t *cpu, uint64_t address, const struct image_device
 	}
 }
 
+/* Several groups may run at once; then only the end of the grid is the end of all. */
+static uint32_t last_flags(const struct image_device *device)
+{
+	return device->groups > 1 ? NPU_TCB_GRID_END : 0;
+}
+
+static uint32_t last_levels(const struct image_device *device)
+{
+	return NPU_IRQ_CLUSTER | (device->groups > 1 ? 0 : NPU_IRQ_CORE);
+}
+
+static unsigned int tasks(const struct image_device *device)
+{
+	return device->tecs * (device->groups ? device->groups : 1);
+}
+
 static void write_task(struct npu_tcb_task *tcb, uint64_t address, uint64_t image,
-		       const struct image_device *device, unsigned int id)
+		       const struct image_device *device, unsigned int task)
 {
 	uint32_t relative = (uint32_t)(image - device->asid0_base);
-	bool last = id == device->tecs - 1;
+	unsigned int id = task % device->tecs;
+	bool last = task == tasks(device) - 1;
 
 	*tcb = (struct npu_tcb_task){
-		.flag = NPU_TCB_TYPE_TASK | (last ? NPU_TCB_GROUP_END : 0),
+		.flag = NPU_TCB_TYPE_TASK | (id == device->tecs - 1 ? NPU_TCB_GROUP_END : 0) |
+			(last ? last_flags(device) : 0),
 		.next = last ? 0 : (uint32_t)(address + NPU_TCB_SIZE),
 		.spc = relative + IMAGE_TEXT,
-		.interrupt_en = NPU_IRQ_TYPES | (last ? NPU_IRQ_CORE | NPU_IRQ_CLUSTER : 0),
+		.interrupt_en = NPU_IRQ_TYPES | (last ? last_levels(device) : 0),
+		.group_id = (uint16_t)(task / device->tecs),
 		.task_id = (uint16_t)id,
 		.grid_dim = {1, 1, 1},
 		.group_dim = {(uint16_t)device->tecs, 1, 1},
 		.group_pos = {1, 0, 0},
 		.task_pos = {(uint16_t)id, 0, 0},
-		.sp = relative + IMAGE_STACK + id * 64,
+		.sp = relative + IMAGE_STACK + task * 64,
 		.pp = relative + IMAGE_PARAM,
 		.tcbp = (uint32_t)(address - device->asid0_base),
 	};
@@ -112,16 +131,16 @@ static void write_chain(uint8_t *cpu, uint64_t address, const struct image_devic
 	unsigned int tcb = 1 + segmmus(device);
 
 	write_init(cpu, address, device);
-	for (unsigned int id = 0; id < device->tecs; id++, tcb++)
+	for (unsigned int task = 0; task < tasks(device); task++, tcb++)
 		write_task((struct npu_tcb_task *)(cpu + tcb * NPU_TCB_SIZE),
-			   address + tcb * NPU_TCB_SIZE, address, device, id);
+			   address + tcb * NPU_TCB_SIZE, address, device, task);
 }
 
 struct image image_write(uint8_t *cpu, uint64_t address, const struct image_device *device,
 			 const struct npu_insn *insn, unsigned int n, uint32_t seed)
 {
 	struct npu_insn end = insn_plain(NPU_OP_END);
-	struct image image = {.head = address, .n_tcbs = 1 + segmmus(device) + device->tecs};
+	struct image image = {.head = address, .n_tcbs = 1 + segmmus(device) + tasks(device)};
 
 	memset(cpu, 0, IMAGE_SIZE);
 	write_chain(cpu, address, device);

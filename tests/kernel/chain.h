@@ -4,7 +4,7 @@
  * out by hand from the project's own headers, so that a test can break any word of it.
  *
  * Offsets in the image:
- *	0x0000  chain: init TCB, SegMMU TCBs, one task TCB for each TEC
+ *	0x0000  chain: init TCB, SegMMU TCBs, a task TCB for each group and TEC
  *	0x1000  text
  *	0x2000  parameter block: slot 0 in, slot 1 out
  *	0x3000  stacks, which no instruction uses
@@ -29,8 +29,9 @@
 /* What chains look like on this device. */
 struct image_device {
 	uint64_t asid0_base;
-	unsigned int cores; /* of a cluster */
-	unsigned int tecs;  /* of a core */
+	unsigned int cores;  /* of a cluster */
+	unsigned int tecs;   /* of a core */
+	unsigned int groups; /* of the chain, all with the same program; 0 is 1 */
 };
 
 /* What a submission needs to know. All addresses are absolute. */

@@ -61,7 +61,8 @@ void job_rewind(struct job *job);
 bool job_has_copied(const struct job *job);
 void job_destroy(struct job *job);
 
-/* The next event, or a failed test after @timeout_ms; -ETIME as result if @timeout_ms is 0 and there is none. */
+/* The next event, or a failed test after @timeout_ms; -ETIME as result if @timeout_ms is 0 and
+ * there is none. */
 struct drm_zhouyi_event event_next(struct npu *npu, int timeout_ms);
 bool event_waits(struct npu *npu, int timeout_ms);
 /* The next event is that of @cookie with @result. Returns it. */
