@@ -39,6 +39,11 @@ struct zhouyi_submission {
  * Arguments
  */
 
+static bool zhouyi_stride_is_sane(u32 stride, size_t size)
+{
+	return stride >= size && stride <= PAGE_SIZE && stride % sizeof(u64) == 0;
+}
+
 static int zhouyi_check_args(struct zhouyi_device *zdev, const struct drm_zhouyi_submit *args)
 {
 	if (args->flags & ~DRM_ZHOUYI_SUBMIT_RESTARTABLE || args->pad)
@@ -50,11 +55,10 @@ static int zhouyi_check_args(struct zhouyi_device *zdev, const struct drm_zhouyi
 	if (args->in_sync_count > ZHOUYI_MAX_SYNCS || args->out_sync_count > ZHOUYI_MAX_SYNCS ||
 	    !args->bo_count || args->bo_count > ZHOUYI_MAX_BOS)
 		return -EINVAL;
-	if (args->bo_stride < sizeof(struct drm_zhouyi_bo_use) || args->bo_stride > PAGE_SIZE)
+	if (!zhouyi_stride_is_sane(args->bo_stride, sizeof(struct drm_zhouyi_bo_use)))
 		return -EINVAL;
 	if ((args->in_sync_count || args->out_sync_count) &&
-	    (args->sync_stride < sizeof(struct drm_zhouyi_sync) ||
-	     args->sync_stride > PAGE_SIZE))
+	    !zhouyi_stride_is_sane(args->sync_stride, sizeof(struct drm_zhouyi_sync)))
 		return -EINVAL;
 	return zdev->hw->check(zdev, args);
 }

@@ -406,11 +406,11 @@ struct drm_zhouyi_submit {
 	__u32 in_sync_count;
 	/** @out_sync_count: in: elements of @out_syncs */
 	__u32 out_sync_count;
-	/** @sync_stride: in: bytes of an element of @in_syncs and @out_syncs */
+	/** @sync_stride: in: bytes of an element of @in_syncs and @out_syncs, a multiple of 8 */
 	__u32 sync_stride;
 	/** @bo_count: in: elements of @bos */
 	__u32 bo_count;
-	/** @bo_stride: in: bytes of an element of @bos */
+	/** @bo_stride: in: bytes of an element of @bos, a multiple of 8 */
 	__u32 bo_stride;
 	/** @tcb_count: in: TCBs in all */
 	__u32 tcb_count;
