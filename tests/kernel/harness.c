@@ -120,6 +120,8 @@ static bool run_test(const struct test *test, unsigned int number)
 	loud = test->quiet && log >= 0 && log_show(log) > 0;
 	if (log >= 0)
 		close(log);
+	if (status && status != STATUS_SKIPPED && test_after_failure)
+		test_after_failure();
 	if (status == STATUS_SKIPPED)
 		printf("ok %u - %s # SKIP\n", number, name);
 	else

@@ -59,5 +59,8 @@ _Noreturn void test_skip(const char *reason);
 				  a_, #b, b_);                                                     \
 	} while (0)
 
+/* Called after a test has failed, in the parent; a program may define it. */
+void test_after_failure(void) __attribute__((weak));
+
 /* usage: PROGRAM [PATTERN]: run the tests whose names contain the pattern. */
 int test_main(int argc, char **argv);

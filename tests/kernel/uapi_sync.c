@@ -176,7 +176,8 @@ TEST_QUIET(hostile_syncs_are_refused)
 		}
 		sync = (struct drm_zhouyi_sync){.handle = handle, .point = 1};
 		check_eq(job_try_submit(&job), -EINVAL);
-		sync = (struct drm_zhouyi_sync){.handle = handle, .flags = DRM_ZHOUYI_SYNC_TIMELINE};
+		sync = (struct drm_zhouyi_sync){.handle = handle,
+						.flags = DRM_ZHOUYI_SYNC_TIMELINE};
 		check_eq(job_try_submit(&job), -EINVAL);
 	}
 	/* Nothing to wait for: there is no fence in it. */
@@ -194,7 +195,8 @@ TEST_QUIET(hostile_syncs_are_refused)
 TEST_QUIET(a_job_that_waits_for_its_fence_can_be_aborted)
 {
 	struct npu npu = npu_open();
-	struct job gate = job_delay(&npu, 400000, 1), job = job_copy(&npu, 2), next = job_copy(&npu, 3);
+	struct job gate = job_delay(&npu, 400000, 1), job = job_copy(&npu, 2),
+		   next = job_copy(&npu, 3);
 	struct drm_zhouyi_sync sync = {.handle = syncobj_create(&npu, false)};
 	struct drm_zhouyi_sync out = {.handle = syncobj_create(&npu, false)};
 	struct drm_zhouyi_abort abort = {.cookie = 2};
