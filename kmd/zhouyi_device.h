@@ -139,7 +139,7 @@ struct zhouyi_device {
 	/* Fixed after probe. */
 	const struct zhouyi_hw *hw;
 	u32 arch, revision, version;
-	bool iommu, bind;
+	bool iommu, coherent, bind;
 	u32 placement;			/* enum drm_zhouyi_placement */
 	unsigned int n_partitions, n_clusters, n_cores, n_tecs, n_slots;
 	struct {
@@ -159,7 +159,10 @@ struct zhouyi_device {
 	struct work_struct recover_work;
 	struct work_struct release_work;
 
-	/* Held while the device is stopped, reset, powered up or down. */
+	/*
+	 * Held while the device is stopped or reset, or gets and loses its power. Taken where
+	 * fences are signaled, so that nothing may wait for memory with it.
+	 */
 	struct mutex recover_lock;
 	bool suspended;			/* the system sleeps: no job starts */
 

@@ -140,7 +140,7 @@ struct drm_gem_object *zhouyi_gem_create_object(struct drm_device *drm, size_t s
 	if (!bo)
 		return ERR_PTR(-ENOMEM);
 	bo->shmem.base.funcs = &zhouyi_shmem_funcs;
-	bo->shmem.map_wc = device_get_dma_attr(to_zhouyi(drm)->dev) == DEV_DMA_NON_COHERENT;
+	bo->shmem.map_wc = !to_zhouyi(drm)->coherent;
 	return &bo->shmem.base;
 }
 

@@ -170,6 +170,7 @@ struct drm_zhouyi_device_info {
 	/** @flags: DRM_ZHOUYI_DEVICE_* */
 	__u32 flags;
 #define DRM_ZHOUYI_DEVICE_IOMMU		0x1 /* scattered memory is contiguous for the device */
+#define DRM_ZHOUYI_DEVICE_COHERENT	0x2 /* the device sees what is in caches; mappings are cached */
 };
 
 /**
@@ -478,7 +479,7 @@ struct drm_zhouyi_reset {
 
 /* Types of events, struct drm_event.type. */
 #define DRM_ZHOUYI_EVENT_JOB	0x80000000	/* struct drm_zhouyi_event: a job is over */
-#define DRM_ZHOUYI_EVENT_GONE	0x80000001	/* only a header: the device was unplugged */
+#define DRM_ZHOUYI_EVENT_GONE	0x80000001	/* only a header: unplugged; the last event */
 
 /**
  * enum drm_zhouyi_result - How a job ended. In brackets the error of its fences.
