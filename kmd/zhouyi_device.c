@@ -102,8 +102,8 @@ static int zhouyi_runtime_suspend(struct device *dev)
 
 	mutex_lock(&zdev->recover_lock);
 	zhouyi_set_powered(zdev, false);
-	zhouyi_power_off(zdev);
 	mutex_unlock(&zdev->recover_lock);
+	zhouyi_power_off(zdev);
 	return 0;
 }
 
@@ -112,15 +112,19 @@ static int zhouyi_runtime_resume(struct device *dev)
 	struct zhouyi_device *zdev = dev_get_drvdata(dev);
 	int ret;
 
-	mutex_lock(&zdev->recover_lock);
+	/* Not with the lock: clocks have locks of their own, and recovery must not wait for those. */
 	ret = zhouyi_power_on(zdev);
-	if (!ret) {
-		/* A device that does not come up is there, and says so to its owner. */
-		zhouyi_set_wedged(zdev, zdev->hw->reset(zdev));
-		zhouyi_set_powered(zdev, true);
-	}
+	if (ret)
+		return ret;
+	mutex_lock(&zdev->recover_lock);
+	ret = zdev->hw->reset(zdev);
+	if (ret && !zhouyi_device_reset_line(zdev))
+		ret = zdev->hw->reset(zdev);
+	/* A device that does not come up is there, and says so to its owner. */
+	zhouyi_set_wedged(zdev, ret);
+	zhouyi_set_powered(zdev, true);
 	mutex_unlock(&zdev->recover_lock);
-	return ret;
+	return 0;
 }
 
 static bool zhouyi_is_running(struct zhouyi_device *zdev)
@@ -262,6 +266,7 @@ static int zhouyi_init_dma(struct zhouyi_device *zdev)
 				     window->base + window->size);
 	dma_set_max_seg_size(dev, UINT_MAX);
 	zdev->iommu = device_iommu_mapped(dev);
+	zdev->coherent = device_get_dma_attr(dev) != DEV_DMA_NON_COHERENT;
 	if (zdev->iommu || !dev->of_node)
 		return 0;
 	ret = of_reserved_mem_device_init(dev);

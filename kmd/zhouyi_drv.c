@@ -220,6 +220,7 @@ static void zhouyi_send_gone(struct zhouyi_device *zdev)
 {
 	mutex_lock(&zdev->owner_lock);
 	if (zdev->owner && zdev->owner->gone) {
+		zhouyi_lose_queued(zdev);
 		drm_send_event(&zdev->drm, zdev->owner->gone);
 		zdev->owner->gone = NULL;
 	}

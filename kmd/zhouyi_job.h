@@ -119,6 +119,8 @@ int zhouyi_ioctl_reset(struct drm_device *drm, void *data, struct drm_file *drm_
 int zhouyi_recover_init(struct zhouyi_device *zdev);
 void zhouyi_recover(struct zhouyi_device *zdev);
 void zhouyi_recover_unplug(struct zhouyi_device *zdev);
+/* After that: tell the owner of the jobs that wait for their turn. It must not leave meanwhile. */
+void zhouyi_lose_queued(struct zhouyi_device *zdev);
 void zhouyi_set_wedged(struct zhouyi_device *zdev, bool wedged);
 void zhouyi_scheds_stop(struct zhouyi_device *zdev);
 void zhouyi_scheds_start(struct zhouyi_device *zdev);

@@ -222,13 +222,13 @@ void zhouyi_recover(struct zhouyi_device *zdev)
 {
 	bool cookie;
 
-	mutex_lock(&zdev->recover_lock);
 	cookie = dma_fence_begin_signalling();
+	mutex_lock(&zdev->recover_lock);
 	zhouyi_scheds_stop(zdev);
 	zhouyi_climb(zdev);
 	zhouyi_scheds_start(zdev);
-	dma_fence_end_signalling(cookie);
 	mutex_unlock(&zdev->recover_lock);
+	dma_fence_end_signalling(cookie);
 }
 
 static void zhouyi_recover_work(struct work_struct *work)
@@ -239,9 +239,10 @@ static void zhouyi_recover_work(struct work_struct *work)
 /* The device goes: stop it and tell everybody. Its registers may not answer any more. */
 void zhouyi_recover_unplug(struct zhouyi_device *zdev)
 {
-	bool powered;
+	bool cookie, powered;
 	int ret = 0;
 
+	cookie = dma_fence_begin_signalling();
 	mutex_lock(&zdev->recover_lock);
 	zhouyi_scheds_stop(zdev);
 	zhouyi_collect(zdev);
@@ -259,9 +260,23 @@ void zhouyi_recover_unplug(struct zhouyi_device *zdev)
 	}
 	zhouyi_settle_jobs(zdev);
 	zdev->suspended = false;
-	/* What is still queued is told when its turn comes, which it now does. */
 	zhouyi_scheds_start(zdev);
 	mutex_unlock(&zdev->recover_lock);
+	dma_fence_end_signalling(cookie);
+}
+
+void zhouyi_lose_queued(struct zhouyi_device *zdev)
+{
+	struct zhouyi_job *job;
+	LIST_HEAD(done);
+
+	lockdep_assert_held(&zdev->owner_lock);
+	spin_lock_irq(&zdev->lock);
+	list_for_each_entry(job, &zdev->jobs, link)
+		if (job->state == ZHOUYI_JOB_QUEUED)
+			zhouyi_job_end(job, DRM_ZHOUYI_RESULT_LOST, 0, &done);
+	spin_unlock_irq(&zdev->lock);
+	zhouyi_job_report_all(zdev, &done);
 }
 
 static void zhouyi_recover_fini(struct drm_device *drm, void *arg)

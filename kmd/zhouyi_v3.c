@@ -397,8 +397,9 @@ static void v3_quiesce(struct zhouyi_device *zdev)
 		struct zhouyi_partition *part = &zdev->partition[p];
 
 		v3_pool_write(zdev, part, V3_POOL_IRQ_CONTROL, 0);
+		/* It has no work; whatever the answer is, the next thing to come is a reset. */
 		if (part->created)
-			v3_command(zdev, V3_HANDLE_ABORT | V3_HANDLE_POOL(p));
+			v3_command(zdev, V3_HANDLE_DESTROY | V3_HANDLE_POOL(p));
 		v3_drain(zdev, part);
 		part->created = false;
 	}
