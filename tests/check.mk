@@ -35,9 +35,10 @@ check-kernel-run: check-kernel-stock-run
 check-kernel-stock-run check-kernel-kasan-run: check-kernel-%-run: all guest-programs
 	@B=$(B) TEST_SECONDS=1800 tests/run $(wildcard tests/kernel/$*_*.sh)
 guest_parts := $(patsubst %.c,$(B)/%.o,$(addprefix tests/kernel/,chain.c harness.c device.c))
-guest_programs := $(addprefix $(B)/tests/kernel/,uapi)
+guest_programs := $(addprefix $(B)/tests/kernel/,uapi life)
 guest-programs: $(guest_programs)
 $(B)/tests/kernel/%.o: cflags += -I/usr/include/libdrm
+$(B)/tests/kernel/life: $(B)/tests/kernel/life.o $(guest_parts)
 $(B)/tests/kernel/uapi: $(patsubst %.c,$(B)/%.o,$(wildcard tests/kernel/uapi*.c)) $(guest_parts)
 $(guest_programs):
 	$(call say,LINK,$@)$(CC) $(cflags) $(LDFLAGS) -static -o $@ $^

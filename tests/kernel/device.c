@@ -11,8 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NODE "/dev/accel/accel0"
-
 int npu_ioctl(int fd, unsigned long request, void *arg)
 {
 	int r;
@@ -67,16 +65,33 @@ long long file_number(const char *path)
 	return strtoll(text, NULL, 0);
 }
 
+/* A device that is plugged in again, while somebody holds the old one, has the next number. */
+static int open_any(void)
+{
+	int r = -ENOENT;
+
+	for (int i = 0; i < 8; i++) {
+		char node[40];
+		int fd;
+
+		snprintf(node, sizeof(node), "/dev/accel/accel%d", i);
+		fd = open(node, O_RDWR | O_CLOEXEC);
+		if (fd >= 0)
+			return fd;
+		if (errno != ENOENT && errno != ENODEV)
+			r = -errno;
+	}
+	return r;
+}
+
 int npu_try_open(void)
 {
 	for (int i = 0;; i++) {
-		int fd = open(NODE, O_RDWR | O_CLOEXEC);
+		int fd = open_any();
 
-		if (fd >= 0)
-			return fd;
 		/* The last process may not quite have gone, a device not quite have come. */
-		if ((errno != EBUSY && errno != ENOENT) || i == 200)
-			return -errno;
+		if ((fd != -EBUSY && fd != -ENOENT) || i == 200)
+			return fd;
 		sleep_ms(10);
 	}
 }
