@@ -112,6 +112,7 @@ $(B)/flags: FORCE	; @mkdir -p $(B)/proto $(B)/client $(B)/systemd
 	@echo '$(CC) $(cflags) $(rpath) $(prefix) $(libdir)' | cmp -s - $@ || echo '$(CC) $(cflags) $(rpath) $(prefix) $(libdir)' >$@
 
 include tests/check.mk
+include kmd/kmd.mk
 install: all
 	@for f in $(files); do IFS=:; set -- $$f; case $$1 in \
 	conf) [ -e $(DESTDIR)$$3 ] || install -vDm644 $$2 $(DESTDIR)$$3 ;; *) install -vDm$$1 $$2 $(DESTDIR)$$3 ;; esac || exit; done

@@ -27,6 +27,22 @@ $(B)/check-npu: $(wildcard npu/*.[ch]) tests/check.mk
 		'	grep -vwE "mem(cpy|set|move|cmp)|npu_[a-z0-9_]*|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_" | grep . >&2 && printf "not "' \
 		'echo "ok 1 - the software NPU is freestanding and free of float"' >$@; chmod +x $@
 
+# The driver, in guests that boot Debian's kernel and one that looks for mistakes. Programs for the guests are static.
+check-kernel check-kernel-stock check-kernel-kasan:
+	@scripts/setup kernel && $(MAKE) --no-print-directory $(jobs) $@-run
+check-kernel-run: check-kernel-stock-run
+	@$(MAKE) --no-print-directory check-kernel-kasan-run
+check-kernel-stock-run check-kernel-kasan-run: check-kernel-%-run: all guest-programs
+	@B=$(B) TEST_SECONDS=1800 tests/run $(wildcard tests/kernel/$*_*.sh)
+guest_parts := $(patsubst %.c,$(B)/%.o,$(addprefix tests/kernel/,chain.c harness.c device.c))
+guest_programs := $(addprefix $(B)/tests/kernel/,uapi life)
+guest-programs: $(guest_programs)
+$(B)/tests/kernel/%.o: cflags += -I/usr/include/libdrm
+$(B)/tests/kernel/life: $(B)/tests/kernel/life.o $(guest_parts)
+$(B)/tests/kernel/uapi: $(patsubst %.c,$(B)/%.o,$(wildcard tests/kernel/uapi*.c)) $(guest_parts)
+$(guest_programs):
+	$(call say,LINK,$@)$(CC) $(cflags) $(LDFLAGS) -static -o $@ $^
+
 bench: all $(helpers)	; @B=$(B) tests/bench/run
 fuzz:			; @scripts/setup fuzz && $(MAKE) --no-print-directory $(jobs) B=$(B)-fuzz CC=clang SAN=fuzzer-no-link,address,undefined fuzzers
 fuzzers: $(fuzzers)
@@ -40,4 +56,4 @@ check-mutants:		; @scripts/setup mutants && B=$(B)-asan tests/reliability/check-
 check-model:		; @scripts/setup model && B=$(B) tests/model/run
 check-fuzz: fuzz	; @B=$(B)-fuzz tests/fuzz/run $(FUZZ_SECONDS)
 coverage:		; @scripts/setup coverage && $(MAKE) --no-print-directory B=$(B)-cov COV=1 CFLAGS='-Og -g' check-run && gcovr --object-directory $(B)-cov
-.PHONY: demo check demo-run check-run check-asan check-tsan check-e2e bench fuzz fuzzers check-fuzz check-model check-mutants reliability scheduling coverage
+.PHONY: demo check check-kernel check-kernel-stock check-kernel-kasan guest-programs demo-run check-run check-asan check-tsan check-e2e bench fuzz fuzzers check-fuzz check-model check-mutants reliability scheduling coverage
