@@ -46,12 +46,14 @@ void account_table_finish(struct account_table *table)
 	*table = (struct account_table){.policy = NULL};
 }
 
-static bool is_key(const struct account *account, struct account_key key)
+static bool is_key(const struct account *account, const struct account_key *key)
 {
-	return account->key.uid == key.uid;
+	if (account->key.name[0] || key->name[0])
+		return strcmp(account->key.name, key->name) == 0;
+	return account->key.uid == key->uid;
 }
 
-static struct account *find(struct list *list, struct account_key key)
+static struct account *find(struct list *list, const struct account_key *key)
 {
 	struct account *account;
 
@@ -63,13 +65,13 @@ static struct account *find(struct list *list, struct account_key key)
 
 int account_get(struct account **ret, struct account_table *table, struct account_key key)
 {
-	struct account *account = find(&table->accounts, key);
+	struct account *account = find(&table->accounts, &key);
 
 	if (account) {
 		*ret = account_ref(account);
 		return 0;
 	}
-	account = find(&table->kept, key);
+	account = find(&table->kept, &key);
 	if (account) {
 		list_remove(&account->link);
 		table->n_kept--;
@@ -131,6 +133,22 @@ static bool exceeds(uint64_t used, uint64_t more, uint64_t limit)
 	return limit && (used > limit || more > limit - used);
 }
 
+struct whose {
+	char text[72];
+};
+
+/* For refusals. */
+static struct whose whose(const struct account *account)
+{
+	struct whose ret;
+
+	if (account->key.name[0])
+		snprintf(ret.text, sizeof(ret.text), "%.64s", account->key.name);
+	else
+		snprintf(ret.text, sizeof(ret.text), "uid %u", account->key.uid);
+	return ret;
+}
+
 int account_charge_buffer(struct account *account, uint64_t size,
 			  char ret_refusal[static ACCOUNT_REFUSAL_MAX])
 {
@@ -138,16 +156,16 @@ int account_charge_buffer(struct account *account, uint64_t size,
 
 	if (exceeds(account->n_buffers, 1, limits->buffers)) {
 		snprintf(ret_refusal, ACCOUNT_REFUSAL_MAX,
-			 "all clients of uid %u together have %u buffers, and may have %u",
-			 account->key.uid, account->n_buffers, limits->buffers);
+			 "all clients of %s together have %u buffers, and may have %u",
+			 whose(account).text, account->n_buffers, limits->buffers);
 		return -EDQUOT;
 	}
 	if (exceeds(account->device_bytes, size, limits->device_bytes)) {
 		snprintf(ret_refusal, ACCOUNT_REFUSAL_MAX,
-			 "all clients of uid %u together have %" PRIu64
+			 "all clients of %s together have %" PRIu64
 			 " bytes of device memory, and may have %" PRIu64
 			 ": there is no room for %" PRIu64 " more",
-			 account->key.uid, account->device_bytes, limits->device_bytes, size);
+			 whose(account).text, account->device_bytes, limits->device_bytes, size);
 		return -EDQUOT;
 	}
 	account->n_buffers++;
@@ -170,8 +188,8 @@ int account_charge_model(struct account *account, char ret_refusal[static ACCOUN
 {
 	if (exceeds(account->n_models, 1, account->limits.models)) {
 		snprintf(ret_refusal, ACCOUNT_REFUSAL_MAX,
-			 "all clients of uid %u together have %u models open, and may have %u",
-			 account->key.uid, account->n_models, account->limits.models);
+			 "all clients of %s together have %u models open, and may have %u",
+			 whose(account).text, account->n_models, account->limits.models);
 		return -EDQUOT;
 	}
 	account->n_models++;
@@ -188,10 +206,10 @@ int account_charge_model_bytes(struct account *account, uint64_t size,
 {
 	if (exceeds(account->device_bytes, size, account->limits.device_bytes)) {
 		snprintf(ret_refusal, ACCOUNT_REFUSAL_MAX,
-			 "all clients of uid %u together have %" PRIu64
+			 "all clients of %s together have %" PRIu64
 			 " bytes of device memory, and may have %" PRIu64
 			 ": there is no room for a model of %" PRIu64,
-			 account->key.uid, account->device_bytes, account->limits.device_bytes,
+			 whose(account).text, account->device_bytes, account->limits.device_bytes,
 			 size);
 		return -EDQUOT;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Accounts: what a principal uses, through however many connections, and what it
- * may use. A principal is a uid.
+ * may use. A principal is a uid, or a slice or unit whose limits hold for all in it.
  *
  * An account is shared by the sessions of its principal, who hold references, and by
  * jobs that outlive their session. When the last one is gone the table keeps it for
@@ -23,11 +23,14 @@ struct policy;
 
 #define ACCOUNT_USAGES 32u   /* pairs of client and model whose use is remembered */
 #define ACCOUNT_KEPT_MAX 64u /* accounts without a session */
-#define ACCOUNT_REFUSAL_MAX 160u
+#define ACCOUNT_REFUSAL_MAX 240u
 
-/* Who it is. A struct, so that it can become more than a uid. */
+#define ACCOUNT_NAME_MAX 264u
+
+/* Who it is. */
 struct account_key {
-	uint32_t uid;
+	uint32_t uid;		     /* unless it has a name */
+	char name[ACCOUNT_NAME_MAX]; /* "slice:cameras.slice"; empty: the user */
 };
 
 /* What it may use, in all its sessions together. 0: no limit. */

@@ -30,7 +30,7 @@ static struct account *get(uint32_t uid)
 {
 	struct account *account = NULL;
 
-	cr_assert_eq(account_get(&account, &table, (struct account_key){uid}), 0);
+	cr_assert_eq(account_get(&account, &table, (struct account_key){.uid = uid}), 0);
 	return account;
 }
 
@@ -184,4 +184,24 @@ Test(account, limits_reach_the_policy_and_new_accounts_have_those_of_the_table)
 	cr_expect_eq(account->policy.max_on_device, 2);
 	cr_expect_eq(account->policy.share_percent, 40);
 	account_unref(account);
+}
+
+Test(account, a_slice_has_one_whoever_runs_in_it)
+{
+	struct account_key key = {.uid = 1, .name = "slice:cameras.slice"};
+	struct account *user = get(1), *a, *b;
+
+	cr_assert_eq(account_get(&a, &table, key), 0);
+	key.uid = 2;
+	cr_assert_eq(account_get(&b, &table, key), 0);
+	cr_expect_eq(a, b);
+	cr_expect_neq(a, user);
+	account_set_limits(a, &(struct account_limits){.models = 1}, 0);
+	cr_assert_eq(account_charge_model(a, refusal), 0);
+	cr_assert_eq(account_charge_model(a, refusal), -EDQUOT);
+	cr_expect(strstr(refusal, "slice:cameras.slice"), "%s", refusal);
+	account_uncharge_model(a);
+	account_unref(a);
+	account_unref(b);
+	account_unref(user);
 }
