@@ -79,6 +79,7 @@ void model_registry_finish(struct model_registry *reg);
  *   -ENOSPC             device memory: needed, free
  *   -EMFILE             max_models are loaded
  *   -EINVAL             the descriptor is no memfd
+ *   -EACCES             it is native code, without MODEL_NATIVE
  *   -ENOMEM
  * and @text says it for people. @shared: it was loaded already.
  */
@@ -91,8 +92,10 @@ typedef void (*model_loaded_fn)(void *arg, struct model *model, bool shared, int
  * gone by then it must still accept the call (and drop the reference).
  * -ENOMEM: nothing was started, and @image_fd is closed.
  */
-int model_registry_load(struct model_registry *reg, int image_fd, const char *name, bool keep,
-			model_loaded_fn done, void *arg);
+#define MODEL_KEEP 1u	/* list it under its name */
+#define MODEL_NATIVE 2u /* who loads it may load code that nobody can check */
+int model_registry_load(struct model_registry *reg, int image_fd, const char *name,
+			unsigned int flags, model_loaded_fn done, void *arg);
 
 /* Borrowed; a kept model by name, or NULL. */
 struct model *model_registry_find(struct model_registry *reg, const char *name);

@@ -26,7 +26,8 @@ struct model_load {
 	struct model_registry *reg;
 	int fd; /* owned, until it is copied */
 	char name[MODEL_NAME_MAX];
-	bool keep;
+	unsigned int flags; /* MODEL_KEEP, … */
+	bool is_native;	    /* the vendor's code */
 	model_loaded_fn done;
 	void *arg;
 
@@ -43,11 +44,22 @@ struct model_load {
  * Answers
  */
 
+/* All programs share the device's memory, and what the vendor's do in it cannot be checked. */
+static int check_native(struct model_load *load)
+{
+	if (!load->is_native || (load->flags & MODEL_NATIVE))
+		return load->error;
+	snprintf(load->text, sizeof(load->text),
+		 "has native code, which can read everything on the device: it takes the right "
+		 "load-native");
+	return -EACCES;
+}
+
 static void load_answer(struct model_load *load, struct model *model, bool shared)
 {
-	int error = load->error;
+	int error = check_native(load);
 
-	if (error == 0 && load->keep)
+	if (error == 0 && (load->flags & MODEL_KEEP))
 		error = model_keep(model, load->name, load->text, sizeof(load->text));
 	if (error < 0)
 		load->done(load->arg, NULL, false, error, load->text);
@@ -67,6 +79,7 @@ static void answer_all(struct model_load *load)
 	while ((other = list_first(waiting, struct model_load, link))) {
 		list_remove(&other->link);
 		other->error = load->error;
+		other->is_native = load->is_native;
 		memcpy(other->text, load->text, sizeof(other->text));
 		load_answer(other, model, true);
 	}
@@ -176,6 +189,7 @@ static int build(struct model_load *load)
 
 	r = loadable_elf_parse(&load->graph, load->image.data, load->image.size, &error);
 	if (r == 0) {
+		load->is_native = load->graph->target.architecture == GRAPH_ARCHITECTURE_NATIVE;
 		r = check_target(load);
 		if (r < 0)
 			return r;
@@ -282,7 +296,7 @@ static int list_model(struct model_load *load)
 	struct model_registry *reg = load->reg;
 
 	/* Found out again at the end; but most often known now, before the work is done. */
-	if (load->keep && model_registry_find(reg, load->name)) {
+	if ((load->flags & MODEL_KEEP) && model_registry_find(reg, load->name)) {
 		snprintf(load->text, sizeof(load->text),
 			 "another model is kept as '%s': unload it first", load->name);
 		return -EEXIST;
@@ -328,18 +342,20 @@ static void copy_done(struct work *work)
 		return;
 	}
 	model_image_finish(&load->image);
+	load->is_native =
+		model->graph && model->graph->target.architecture == GRAPH_ARCHITECTURE_NATIVE;
 	if (model->graph)
 		load_answer(load, model, true);
 	else
 		list_append(&model->memory->waiting, &load->link);
 }
 
-int model_registry_load(struct model_registry *reg, int image_fd, const char *name, bool keep,
-			model_loaded_fn done, void *arg)
+int model_registry_load(struct model_registry *reg, int image_fd, const char *name,
+			unsigned int flags, model_loaded_fn done, void *arg)
 {
 	struct model_load *load = calloc(1, sizeof(*load));
 
-	assert(!keep || name[0]);
+	assert(!(flags & MODEL_KEEP) || name[0]);
 	if (!load) {
 		close(image_fd);
 		return -ENOMEM;
@@ -351,7 +367,7 @@ int model_registry_load(struct model_registry *reg, int image_fd, const char *na
 	load->reg = reg;
 	load->fd = image_fd;
 	snprintf(load->name, sizeof(load->name), "%s", name);
-	load->keep = keep;
+	load->flags = flags;
 	load->done = done;
 	load->arg = arg;
 	worker_submit(reg->worker, &load->work);

@@ -18,12 +18,14 @@ struct blob {
 	size_t size;
 };
 
+#define GRAPH_ARCHITECTURE_NATIVE 0u /* Arm China's NPU */
+
 /* The device word, taken apart; and the generation it implies. */
 struct graph_target {
 	uint32_t word;
 	uint16_t config;      /* 1204 */
 	uint8_t isa_class;    /* 5 = X2 */
-	uint8_t architecture; /* 0 = Arm China's NPU, 0x53 = software NPU */
+	uint8_t architecture; /* GRAPH_ARCHITECTURE_NATIVE, or 0x53 = software NPU */
 	uint8_t revision;     /* 0 none, 1 "P", 2 "S" */
 	uint8_t version;      /* driver version number, 5 = v3; 0 = none */
 	char name[24];	      /* "X2_1204"; software: "soft_X2_1204" */

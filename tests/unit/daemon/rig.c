@@ -115,23 +115,23 @@ static void on_loaded(void *arg, struct model *model, bool shared, int error, co
 }
 
 void rig_begin(struct rig *rig, struct rig_answer *answer, const void *image, size_t size,
-	       const char *name, bool keep)
+	       const char *name, unsigned int flags)
 {
 	*answer = (struct rig_answer){.rig = rig};
 	rig->n_pending++;
-	must(model_registry_load(&rig->models, rig_memfd(image, size), name, keep, on_loaded,
+	must(model_registry_load(&rig->models, rig_memfd(image, size), name, flags, on_loaded,
 				 answer) == 0,
 	     "the load did not start");
 	must(!answer->done, "answered too early");
 }
 
 int rig_load(struct rig *rig, struct rig_answer *answer, struct elf_builder *b, const char *name,
-	     bool keep)
+	     unsigned int flags)
 {
 	size_t size;
 	uint8_t *image = elf_builder_image(b, &size);
 
-	rig_begin(rig, answer, image, size, name, keep);
+	rig_begin(rig, answer, image, size, name, flags);
 	rig_settle(rig);
 	must(answer->done, "a load was not answered");
 	return answer->error;

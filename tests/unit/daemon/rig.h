@@ -47,10 +47,10 @@ void rig_settle(struct rig *rig);
 int rig_memfd(const void *data, size_t size);
 /* Ask for it; @answer is filled in by rig_settle(). */
 void rig_begin(struct rig *rig, struct rig_answer *answer, const void *image, size_t size,
-	       const char *name, bool keep);
+	       const char *name, unsigned int flags);
 /* Ask for it and settle; returns the error. */
 int rig_load(struct rig *rig, struct rig_answer *answer, struct elf_builder *b, const char *name,
-	     bool keep);
+	     unsigned int flags);
 /* The model that copies @n_bytes, which must load. */
 struct model *rig_load_copy(struct rig *rig, uint32_t n_bytes);
 

@@ -222,11 +222,11 @@ Test(model, kept_models_end_with_the_registry)
  * Refusals
  */
 
-static void expect_refusal(struct elf_builder *b, int error, const char *text)
+static void expect_refusal(struct elf_builder *b, unsigned int flags, int error, const char *text)
 {
 	struct rig_answer answer;
 
-	cr_expect_eq(rig_load(&rig, &answer, b, "x", false), error, "%d: %s", answer.error,
+	cr_expect_eq(rig_load(&rig, &answer, b, "x", flags), error, "%d: %s", answer.error,
 		     answer.text);
 	cr_expect_not_null(strstr(answer.text, text), "%s", answer.text);
 	cr_expect_null(answer.model);
@@ -240,8 +240,35 @@ Test(model, models_for_another_device_are_refused)
 	struct elf_builder b;
 
 	elf_builder_init_native(&b);
-	expect_refusal(&b, -EXDEV,
+	expect_refusal(&b, MODEL_NATIVE, -EXDEV,
 		       "built for X2_1204, this device is a software NPU (soft_X2_1204)");
+}
+
+Test(model, native_code_takes_a_right_of_its_own)
+{
+	struct elf_builder b;
+
+	elf_builder_init_native(&b);
+	expect_refusal(&b, 0, -EACCES, "the right load-native");
+}
+
+/* Who waits for the same image gets an answer of his own. */
+Test(model, the_right_to_load_native_code_is_not_shared_with_those_who_wait)
+{
+	struct rig_answer answers[4];
+	struct elf_builder b;
+	uint8_t *image;
+	size_t size;
+
+	elf_builder_init_native(&b);
+	image = elf_builder_image(&b, &size);
+	for (unsigned int i = 0; i < 4; i++)
+		rig_begin(&rig, &answers[i], image, size, "x", i % 2 ? MODEL_NATIVE : 0);
+	rig_settle(&rig);
+	for (unsigned int i = 0; i < 4; i++)
+		cr_expect_eq(answers[i].error, i % 2 ? -EXDEV : -EACCES, "%u: %d", i,
+			     answers[i].error);
+	elf_builder_finish(&b);
 }
 
 Test(model, programs_that_break_the_rules_are_refused)
@@ -250,7 +277,7 @@ Test(model, programs_that_break_the_rules_are_refused)
 
 	elf_builder_init_copy(&b, 64);
 	b.bss[0].reuses[0].sub[0].desc.mask = 0xfffffff0;
-	expect_refusal(&b, -EBADMSG, "mask");
+	expect_refusal(&b, 0, -EBADMSG, "mask");
 }
 
 Test(model, what_is_no_loadable_is_refused)
@@ -302,15 +329,15 @@ Test(model, limits_are_kept)
 
 	rig.models.max_image = 500;
 	elf_builder_init_copy(&b, 64);
-	expect_refusal(&b, -EFBIG, "at most 500");
+	expect_refusal(&b, 0, -EFBIG, "at most 500");
 	rig.models.max_image = LOADABLE_MAX_SIZE;
 	rig.models.max_slot_bytes = 8192;
 	elf_builder_init_copy(&b, 64);
-	expect_refusal(&b, -EFBIG, "8192 are allowed");
+	expect_refusal(&b, 0, -EFBIG, "8192 are allowed");
 	rig.models.max_slot_bytes = MEMORY;
 	rig.models.max_models = 0;
 	elf_builder_init_copy(&b, 64);
-	expect_refusal(&b, -EMFILE, "0 models");
+	expect_refusal(&b, 0, -EMFILE, "0 models");
 	rig.models.max_models = 1;
 	model = rig_load_copy(&rig, 64);
 	model_unref(model);
@@ -326,7 +353,7 @@ Test(model, a_model_larger_than_the_window_is_refused)
 	elf_builder_init_copy(&b, 64);
 	b.bss[0].reuses[elf_builder_add_tensor(&b, CONTAINER_SUBSECTION_INTERMEDIATE, 0, 64)].size =
 		0xe0000000;
-	expect_refusal(&b, -EFBIG, "3221225472");
+	expect_refusal(&b, 0, -EFBIG, "3221225472");
 }
 
 /* Whatever is left over when memory runs out, at whichever step, is given back. */
