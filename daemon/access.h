@@ -31,6 +31,7 @@
 #include "proto/entry.h"
 
 #define ACCESS_MAX_RULES 256u
+#define ACCESS_WHY_MAX 240u
 #define ACCESS_NAME_MAX (IDENTITY_UNIT_MAX + 8u) /* "slice:…", with the NUL */
 
 enum access_right {

@@ -86,6 +86,7 @@ struct job_owner {
 	unsigned int n_jobs;
 	struct tenant *tenant; /* a reference */
 	uint32_t uid;	       /* whom strikes count against */
+	uint64_t cores;	       /* where its jobs may run; UINT64_MAX: anywhere */
 	bool is_internal;      /* the daemon itself: its jobs are not counted */
 	void (*answer)(struct job_owner *owner, const struct zy_complete *answer);
 };

@@ -12,6 +12,7 @@
 #include "daemon/config.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
+#include "daemon/request_access.h"
 #include "daemon/request_internal.h"
 #include "daemon/scheduler.h"
 #include "daemon/stream.h"
@@ -162,11 +163,21 @@ static const Zy__Request *decode(struct session_group *group, const void *data, 
 	return zy__request__unpack(&allocator, size, message);
 }
 
+static void refuse_state(struct session *session, const Zy__Request *req,
+			 const struct request_op *op)
+{
+	if (session->state == SESSION_DRAINING && (op->states & IN(READY)))
+		reply_refuse(session, req->serial, ZY_SHUTTING_DOWN, "the daemon is stopping");
+	else
+		request_violation(session, "a request out of turn");
+}
+
 static void receive_control(struct session *session, const void *data, size_t size,
 			    struct zy_fds *fds)
 {
 	const Zy__Request *req = decode(session->group, data, size);
 	const struct request_op *op;
+	char why[ACCESS_WHY_MAX];
 
 	if (!req) {
 		request_violation(session, "a message that cannot be decoded");
@@ -177,12 +188,12 @@ static void receive_control(struct session *session, const void *data, size_t si
 		request_violation(session, "a request that does not exist");
 	else if (fds->n != op->n_fds)
 		request_violation(session, "the wrong number of descriptors");
-	else if (op->states & (1u << session->state))
-		op->handle(session, req, fds);
-	else if (session->state == SESSION_DRAINING && (op->states & IN(READY)))
-		reply_refuse(session, req->serial, ZY_SHUTTING_DOWN, "the daemon is stopping");
+	else if (!(op->states & (1u << session->state)))
+		refuse_state(session, req, op);
+	else if (!request_is_allowed(session, req->body_case, why))
+		reply_refuse(session, req->serial, ZY_DENIED, "%s", why);
 	else
-		request_violation(session, "a request out of turn");
+		op->handle(session, req, fds);
 }
 
 /*
@@ -204,6 +215,8 @@ static enum zy_status submit_check(const struct session *session, const struct z
 		return ZY_SHUTTING_DOWN;
 	if (entry->class >= ZY_CLASS_MAX_)
 		return ZY_INVALID;
+	if (!request_may_submit(session, entry->class))
+		return ZY_DENIED;
 	if (session->owner.n_jobs >= session->group->limits->queued_per_session ||
 	    !account_may_queue(session->objects.account))
 		return ZY_LIMIT;

@@ -181,8 +181,11 @@ static void on_loaded(void *arg, struct model *model, bool shared, int error, co
 void request_load_model(struct session *session, const Zy__Request *req, struct zy_fds *fds)
 {
 	const Zy__LoadModel *body = req->load_model;
+	unsigned int flags = body->keep ? MODEL_KEEP : 0;
 	struct pending_load *load;
 
+	if (access_may(&session->grant, ACCESS_LOAD_NATIVE))
+		flags |= MODEL_NATIVE;
 	if (!request_check_name(session, req->serial, body->name, MODEL_NAME_MAX - 1))
 		return;
 	if (body->keep && !body->name[0]) {
@@ -195,7 +198,7 @@ void request_load_model(struct session *session, const Zy__Request *req, struct 
 	if (load)
 		pending_start(&load->pending, session, req->serial);
 	if (load && model_registry_load(session->group->models, zy_fds_take(fds, 0), body->name,
-					body->keep, on_loaded, load) == 0)
+					flags, on_loaded, load) == 0)
 		return;
 	if (load)
 		pending_end(&load->pending);

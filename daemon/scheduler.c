@@ -535,6 +535,18 @@ static int init_policy(struct scheduler *sched)
 			     &settings);
 }
 
+int scheduler_set(struct scheduler *sched, const struct policy_settings *settings)
+{
+	struct policy_settings own = *settings;
+	int r;
+
+	own.stop_ns = sched->device->caps.stop_ns;
+	r = policy_set(sched->policy, &own);
+	if (r == 0)
+		scheduler_kick(sched);
+	return r;
+}
+
 static int init_tables(struct scheduler *sched)
 {
 	uint32_t depth = sched->device->caps.depth, cores = sched->device->caps.cores;

@@ -112,21 +112,24 @@ struct scheduler {
  * job. */
 int scheduler_init(struct scheduler *sched, struct loop *loop, struct device *device,
 		   struct worker *worker);
+/* Settings of the policy, but what only the device knows. From now on; -EINVAL: as before. */
+int scheduler_set(struct scheduler *sched, const struct policy_settings *settings);
 /* No job may be left, and the worker must be idle. */
 void scheduler_finish(struct scheduler *sched);
 
 /*
- * Become one of those who submit: as @uid, known to others as number @id. -ENOMEM.
+ * Become one of those who submit: on the account @key, known to others as number @id. -ENOMEM.
  * Until scheduler_forget().
  */
-int scheduler_join(struct scheduler *sched, struct job_owner *owner, uint32_t uid, uint64_t id,
-		   void (*answer)(struct job_owner *, const struct zy_complete *));
+int scheduler_join(struct scheduler *sched, struct job_owner *owner, const struct account_key *key,
+		   uint64_t id, void (*answer)(struct job_owner *, const struct zy_complete *));
 
 /*
  * Accept a request; if @stream is not NULL as its next frame, whose class, cores and
  * deadline are the stream's. @owner gets its answer later through owner->answer(), never
  * from inside this call.
  *   -EINVAL     core mask names no core of this device
+ *   -EACCES     owner->cores has none of the cores it names
  *   -EBUSY      @stream takes no more frames at the moment
  *   -ETIME      its deadline cannot be met
  *   -ENOSPC     it can never be started beside the reservations of its cores

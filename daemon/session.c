@@ -304,20 +304,55 @@ void session_set_name(struct session *session, const char *name)
 /* Who it is says the kernel, once. */
 static int session_identify(struct session *session)
 {
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
+	int r = identity_get(&session->identity, session->fd);
 
-	if (getsockopt(session->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-		return -errno;
-	session->uid = peer.uid;
-	session->pid = peer.pid;
+	if (r < 0)
+		return r;
+	session->uid = session->identity->uid;
+	session->pid = session->identity->pid;
 	session_set_name(session, "");
+	session_group_decide(session->group, session->identity, &session->grant);
 	return 0;
 }
 
+/* From now on; what is on its way stays so. */
+static void session_apply_grant(struct session *session)
+{
+	struct job_owner *owner = &session->owner;
+
+	owner->cores = session->grant.cores;
+	account_set_limits(owner->tenant->account, &session->grant.limits, loop_now());
+}
+
+void session_group_decide(const struct session_group *group, const struct identity *identity,
+			  struct access_grant *ret)
+{
+	static const struct access_rules none = {0};
+
+	access_decide(group->access ? group->access : &none, identity, geteuid(), ret);
+}
+
+/* Whose account it is was settled when it connected; what that may use can change. */
+void session_group_refresh(struct session_group *group)
+{
+	struct session *session;
+
+	list_for_each (session, &group->sessions, link) {
+		session_group_decide(group, session->identity, &session->grant);
+		session_apply_grant(session);
+	}
+}
+
+static void session_free(struct session *session)
+{
+	identity_destroy(session->identity);
+	free(session);
+}
+ZY_DEFINE_AUTO(struct session, session_free)
+
 int session_create(struct session **ret, struct session_group *group, int fd)
 {
-	zy_auto(zy_free) struct session *session = calloc(1, sizeof(*session));
+	zy_auto(session_free) struct session *session = calloc(1, sizeof(*session));
 	int r;
 
 	if (!session)
@@ -333,7 +368,7 @@ int session_create(struct session **ret, struct session_group *group, int fd)
 	r = loop_io_create(&session->io, group->loop, fd, LOOP_READ | LOOP_CLOSED, on_io, session);
 	if (r < 0)
 		return r;
-	r = scheduler_join(group->scheduler, &session->owner, session->uid, session->id,
+	r = scheduler_join(group->scheduler, &session->owner, &session->grant.account, session->id,
 			   session_answer);
 	if (r < 0) {
 		loop_io_destroy(session->io);
@@ -341,6 +376,7 @@ int session_create(struct session **ret, struct session_group *group, int fd)
 	}
 	objects_init(&session->objects, group->limits, session->owner.tenant->account);
 	session->owner.tenant->account->n_sessions++;
+	session_apply_grant(session);
 	group->next_id++;
 	group->n_sessions++;
 	list_append(&group->sessions, &session->link);
@@ -369,5 +405,5 @@ void session_destroy(struct session *session)
 	while ((packet = list_first(&session->out, struct out_packet, link)))
 		out_packet_free(session, packet);
 	objects_finish(&session->objects);
-	free(session);
+	session_free(session);
 }

@@ -26,6 +26,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "daemon/access.h"
 #include "daemon/arena.h"
 #include "daemon/job.h"
 #include "daemon/objects.h"
@@ -55,7 +56,8 @@ struct session_group {
 	struct model_registry *models;
 	struct scheduler *scheduler;
 	const struct config_limits *limits;
-	uint64_t warm_up_ns; /* how long a warm-up run may take; 0: there are none */
+	const struct access_rules *access; /* NULL: none */
+	uint64_t warm_up_ns;		   /* how long a warm-up run may take; 0: there are none */
 
 	struct list sessions; /* session.link */
 	unsigned int n_sessions;
@@ -84,6 +86,8 @@ struct session {
 
 	uid_t uid;
 	pid_t pid;
+	struct identity *identity;   /* owned; fixed */
+	struct access_grant grant;   /* by the rules that are in effect */
 	char name[SESSION_NAME_MAX]; /* as the client calls itself; printable */
 	char label[160];	     /* for the log */
 
@@ -103,6 +107,11 @@ struct pending {
 int session_group_init(struct session_group *group);
 /* Destroys all sessions. */
 void session_group_finish(struct session_group *group);
+/* The access rules have changed: decide anew for everybody. */
+void session_group_refresh(struct session_group *group);
+/* What somebody may do, by the rules that are in effect. */
+void session_group_decide(const struct session_group *group, const struct identity *identity,
+			  struct access_grant *ret);
 /* New sessions are dropped, the others refuse new work from now on. */
 void session_group_drain(struct session_group *group);
 /* Whether every request is answered and every answer sent. */

@@ -19,14 +19,24 @@ uint64_t scheduler_all_cores(const struct scheduler *sched)
 	return n >= 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
 }
 
+/* By the access rules; of them nothing is left where the device does not place jobs. */
+static uint64_t permitted_cores(const struct scheduler *sched, const struct job_owner *owner)
+{
+	bool places = sched->device->caps.placement != DEVICE_PLACEMENT_NONE;
+
+	return places ? owner->cores : UINT64_MAX;
+}
+
 /* 0, or why this request is not accepted. */
 static int admit(const struct scheduler *sched, const struct job_owner *owner,
-		 const struct binding *binding, uint64_t core_mask)
+		 const struct binding *binding, uint64_t wanted)
 {
 	if (sched->draining)
 		return -ESHUTDOWN;
-	if (!core_mask)
+	if (!wanted)
 		return -EINVAL;
+	if (!(wanted & permitted_cores(sched, owner)))
+		return -EACCES;
 	if (sched->recovery.step == RECOVERY_GONE)
 		return -ENODEV;
 	if (quarantine_until(&sched->quarantine, binding->model->hash, owner->uid, loop_now()))
@@ -62,38 +72,41 @@ void scheduler_leave_owner(struct job *job)
 	job->owner = NULL;
 }
 
-int scheduler_join(struct scheduler *sched, struct job_owner *owner, uint32_t uid, uint64_t id,
-		   void (*answer)(struct job_owner *, const struct zy_complete *))
+int scheduler_join(struct scheduler *sched, struct job_owner *owner, const struct account_key *key,
+		   uint64_t id, void (*answer)(struct job_owner *, const struct zy_complete *))
 {
 	zy_auto(account_unref) struct account *account = NULL;
 	struct tenant *tenant;
 	int r;
 
-	r = account_get(&account, &sched->accounts, (struct account_key){.uid = uid});
+	r = account_get(&account, &sched->accounts, *key);
 	if (r < 0)
 		return r;
 	r = tenant_create(&tenant, account, id);
 	if (r < 0)
 		return r;
 	zy_take(account);
-	*owner = (struct job_owner){.tenant = tenant, .uid = uid, .answer = answer};
+	*owner = (struct job_owner){
+		.tenant = tenant, .uid = key->uid, .cores = UINT64_MAX, .answer = answer};
 	list_init(&owner->jobs);
 	cookie_table_init(&owner->by_cookie);
 	return 0;
 }
 
-/* The cores it may use, of those there are. */
-static uint64_t allowed_cores(const struct scheduler *sched, const struct zy_submit *entry,
-			      const struct stream *stream)
+/* The cores it asks for, of those there are. */
+static uint64_t wanted_cores(const struct scheduler *sched, const struct zy_submit *entry,
+			     const struct stream *stream)
 {
 	uint64_t cores = stream ? stream->spec.cores : entry->core_mask;
 
+	if (stream && stream->reservation)
+		cores = UINT64_C(1) << stream->reservation->core;
 	return (cores ? cores : UINT64_MAX) & scheduler_all_cores(sched);
 }
 
 /* What the policy has to know. */
-static void describe(const struct scheduler *sched, struct job *job, const struct zy_submit *entry,
-		     const struct stream *stream)
+static void describe(const struct scheduler *sched, const struct job_owner *owner, struct job *job,
+		     const struct zy_submit *entry, const struct stream *stream)
 {
 	struct model *model = job->binding->model;
 	uint64_t now = loop_now(), deadline = entry->deadline_ns;
@@ -108,7 +121,7 @@ static void describe(const struct scheduler *sched, struct job *job, const struc
 		.client = &job->tenant->client,
 		.gate = &model->gate,
 		.class = (enum zy_class)(stream ? stream->spec.class : entry->class),
-		.cores = allowed_cores(sched, entry, stream),
+		.cores = wanted_cores(sched, entry, stream) & permitted_cores(sched, owner),
 		.n_cores = entry->n_cores && !stream ? entry->n_cores : 1,
 		.accepted_ns = now,
 		.deadline_ns = deadline,
@@ -119,7 +132,8 @@ static void describe(const struct scheduler *sched, struct job *job, const struc
 	};
 	if (reservation) {
 		job->policy.class = ZY_CLASS_REALTIME;
-		job->policy.cores = reservation->spec.cores & scheduler_all_cores(sched);
+		job->policy.cores = reservation->spec.cores & scheduler_all_cores(sched) &
+				    permitted_cores(sched, owner);
 	}
 	if (sched->device->caps.placement == DEVICE_PLACEMENT_NONE)
 		job->policy.cores = job->policy.n_cores = 1;
@@ -163,7 +177,7 @@ static void job_join_owner(struct job *job, struct job_owner *owner)
 int scheduler_submit(struct scheduler *sched, struct job_owner *owner, struct binding *binding,
 		     const struct zy_submit *entry, struct stream *stream)
 {
-	int r = admit(sched, owner, binding, allowed_cores(sched, entry, stream));
+	int r = admit(sched, owner, binding, wanted_cores(sched, entry, stream));
 	struct job *job;
 
 	sched->counters.quarantined += r == -EKEYREJECTED;
@@ -179,7 +193,7 @@ int scheduler_submit(struct scheduler *sched, struct job_owner *owner, struct bi
 	job->cookie = entry->cookie;
 	job->tenant = tenant_ref(owner->tenant);
 	job->binding = binding_ref(binding);
-	describe(sched, job, entry, stream);
+	describe(sched, owner, job, entry, stream);
 	r = enqueue(sched, job, stream);
 	if (r < 0) {
 		job_drop(sched, job);

@@ -104,7 +104,8 @@ int warmup_start(struct scheduler *sched, struct model *model, uint64_t limit_ns
 
 	if (!warmup)
 		return -ENOMEM;
-	if (scheduler_join(sched, &warmup->owner, UINT32_MAX, 0, on_answer) < 0) {
+	if (scheduler_join(sched, &warmup->owner, &(struct account_key){.uid = UINT32_MAX}, 0,
+			   on_answer) < 0) {
 		free(warmup);
 		return -ENOMEM;
 	}
