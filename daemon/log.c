@@ -74,6 +74,16 @@ void log_open_with(enum log_level level, const char *journal)
 	log_state.journal_fd = log_state.journal ? journal_open(journal) : -1;
 }
 
+void log_set_level(enum log_level level)
+{
+	__atomic_store_n(&log_state.level, level, __ATOMIC_RELAXED);
+}
+
+const char *log_level_name(enum log_level level)
+{
+	return levels[level].name;
+}
+
 int log_level_find(const char *name)
 {
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
@@ -84,7 +94,7 @@ int log_level_find(const char *name)
 
 bool log_enabled(enum log_level level)
 {
-	return level <= log_state.level;
+	return level <= __atomic_load_n(&log_state.level, __ATOMIC_RELAXED);
 }
 
 static const struct utf8_form {

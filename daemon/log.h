@@ -45,6 +45,10 @@ void log_open(enum log_level level);
 /* The same, with the journal's socket at @journal. */
 void log_open_with(enum log_level level, const char *journal);
 
+/* From now on, from any thread. */
+void log_set_level(enum log_level level);
+
+const char *log_level_name(enum log_level level);
 /* The level called "error", "warning", "info" or "debug", or -EINVAL. */
 int log_level_find(const char *name);
 
