@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The configuration: JSON files, read once at start. jansson ends in config.c.
+ * The configuration: JSON files. jansson ends in config*.c.
  *
  * What a file does not mention keeps its default. Unknown and duplicate keys,
- * wrong types and values out of range are errors that name the file, the key and,
- * where the JSON itself is broken, the line. A key that begins with "#" is a
- * comment. zhouyid(8) describes every key; the table in config.c is the truth.
+ * wrong types, values out of range and what makes no sense together are errors that
+ * name file, line and key; reading goes on, to find them all. A key that begins with
+ * "#" is a comment. zhouyid.json(5) describes every key; the table in config_keys.c
+ * is the truth.
+ *
+ * Any thread, but looking up users and groups may block.
  */
 #pragma once
 
@@ -14,6 +17,7 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
+#include "daemon/access.h"
 #include "daemon/device.h"
 #include "daemon/log.h"
 
@@ -50,6 +54,11 @@ struct config_quarantine {
 	unsigned int first_ms, longest_ms, fade_ms;
 };
 
+struct config_scheduling {
+	unsigned int floor_percent[ZY_CLASS_MAX_]; /* of realtime: 0 */
+	unsigned int stack_us, collect_ms;
+};
+
 struct config {
 	char socket[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	mode_t socket_mode;
@@ -62,26 +71,49 @@ struct config {
 	struct config_model_watchdog model_watchdogs[CONFIG_MAX_WATCHDOGS];
 	unsigned int n_model_watchdogs;
 	struct config_quarantine quarantine;
+	struct config_scheduling scheduling;
+	struct access_rules access; /* owned */
 };
 
-/* Says what is wrong, for people: "zhouyid.json: limits.sessions: must be ...". */
-struct config_error {
-	char text[512];
+/* Hears what is wrong, for people: "zhouyid.json:3: limits.sessions: must be ...". */
+struct config_report {
+	void (*say)(void *arg, const char *text);
+	void *arg;
+};
+
+/* Where a configuration comes from: files, and over them the command line. */
+#define CONFIG_OPTIONS 3u
+struct config_source {
+	const char *file; /* NULL: CONFIG_DEFAULT_FILE, if it is there */
+	struct {
+		const char *key, *value; /* "log_level", "debug"; value NULL: not given */
+	} options[CONFIG_OPTIONS];
 };
 
 void config_init(struct config *config);
+void config_finish(struct config *config);
+
+/*
+ * Read all of @source into @ret, which is to be finished. On failure it is as it was, and
+ * everything that is wrong has been reported.
+ *   -ENOENT  there is no such file
+ *   -EINVAL  something is wrong
+ *   -EFBIG   a file is larger than any configuration
+ *   or another negative errno of reading it
+ */
+int config_read(struct config *ret, const struct config_source *source,
+		struct config_report *report);
 
 /*
  * Apply the file at @path, then the files @path.d/\*.json in alphabetical order. On
- * failure @config may be partly changed and @ret_error says what is wrong.
- *   -ENOENT  there is no such file
- *   -EINVAL  something in it is wrong
- *   -EFBIG   it is larger than any configuration
- *   or another negative errno of reading it
+ * failure, as above, @config may be partly changed.
  */
-int config_load(struct config *config, const char *path, struct config_error *ret_error);
+int config_load(struct config *config, const char *path, struct config_report *report);
 
-/* Apply one value, as the command line does: config_set(config, "log_level", "debug", ...).
- * -EINVAL. */
-int config_set(struct config *config, const char *key, const char *value,
-	       struct config_error *ret_error);
+/* In @next what cannot change while the daemon runs becomes what it is @now; @changed hears of
+ * each difference. */
+void config_keep_fixed(struct config *next, const struct config *now,
+		       void (*changed)(const char *key));
+
+/* All of it as JSON, in the form of a file; to be freed. NULL: out of memory. */
+char *config_dump(const struct config *config);

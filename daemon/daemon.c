@@ -93,8 +93,11 @@ static void on_tick(void *arg)
 
 static void on_hangup(void *arg)
 {
-	(void)arg;
-	log_warning("SIGHUP is ignored: restart the daemon to read its configuration again");
+	struct daemon *daemon = arg;
+
+	/* Who is about to stop needs no new configuration. */
+	if (daemon->state == DAEMON_RUNNING)
+		reload_start(&daemon->reload);
 }
 
 /*
@@ -138,14 +141,11 @@ static int open_device(struct daemon *daemon, const char **ret_reason)
 
 static int init_models(struct daemon *daemon)
 {
-	const struct config_limits *limits = &daemon->config->limits;
 	int r = model_registry_init(&daemon->models, daemon->device, daemon->worker);
 
 	if (r < 0)
 		return r;
 	daemon->has_models = true;
-	daemon->models.max_models = limits->models;
-	daemon->models.max_image = limits->image_bytes;
 	daemon->models.slot_ready = on_slot_ready;
 	daemon->models.slot_ready_arg = &daemon->scheduler;
 	return 0;
@@ -170,7 +170,7 @@ static int init_sessions(struct daemon *daemon, const char *reason)
 	group->models = &daemon->models;
 	group->scheduler = &daemon->scheduler;
 	group->limits = &daemon->config->limits;
-	group->warm_up_ns = ms(daemon->config->warm_up_ms);
+	group->access = &daemon->config->access;
 	return 0;
 }
 
@@ -213,7 +213,7 @@ static struct estimate_limits limits_of(const struct config *config,
 	};
 }
 
-static void init_patience(struct daemon *daemon)
+static void apply_patience(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
 	struct scheduler_patience *patience = &daemon->scheduler.patience;
@@ -255,6 +255,37 @@ static int init_listener(struct daemon *daemon)
 	return r;
 }
 
+static void apply_scheduling(struct daemon *daemon)
+{
+	const struct config_scheduling *from = &daemon->config->scheduling;
+	struct policy_settings settings = POLICY_SETTINGS_DEFAULT;
+
+	memcpy(settings.floor_percent, from->floor_percent, sizeof(settings.floor_percent));
+	settings.stack_ns = (uint64_t)from->stack_us * 1000u;
+	settings.collect_ns = ms(from->collect_ms);
+	if (scheduler_set(&daemon->scheduler, &settings) < 0)
+		log_error("the scheduling settings make no sense to the policy");
+}
+
+/* What may change while the daemon runs, here and now. Limits are looked up where they are. */
+static void apply(struct daemon *daemon)
+{
+	const struct config *config = daemon->config;
+
+	log_set_level(config->log_level);
+	daemon->models.max_models = config->limits.models;
+	daemon->models.max_image = config->limits.image_bytes;
+	daemon->sessions.warm_up_ns = ms(config->warm_up_ms);
+	apply_patience(daemon);
+	apply_scheduling(daemon);
+	session_group_refresh(&daemon->sessions);
+}
+
+static void on_reloaded(void *arg)
+{
+	apply(arg);
+}
+
 static int build(struct daemon *daemon)
 {
 	const char *reason = "";
@@ -280,10 +311,10 @@ static int build(struct daemon *daemon)
 	if (r < 0)
 		return r;
 	daemon->has_scheduler = true;
-	init_patience(daemon);
 	r = step("sessions", init_sessions(daemon, reason));
 	if (r < 0)
 		return r;
+	apply(daemon);
 	r = step("the watchdog",
 		 watchdog_init(&daemon->watchdog, daemon->loop, &daemon->scheduler));
 	if (r < 0)
@@ -291,7 +322,7 @@ static int build(struct daemon *daemon)
 	return init_listener(daemon);
 }
 
-int daemon_init(struct daemon *daemon, const struct config *config)
+int daemon_init(struct daemon *daemon, struct config *config)
 {
 	const struct device_caps *caps;
 	int r;
@@ -310,6 +341,11 @@ int daemon_init(struct daemon *daemon, const struct config *config)
 		  caps->cores, caps->target.name);
 	notify_send("READY=1");
 	return 0;
+}
+
+void daemon_set_source(struct daemon *daemon, const struct config_source *source)
+{
+	reload_init(&daemon->reload, daemon->config, source, daemon->worker, on_reloaded, daemon);
 }
 
 int daemon_run(struct daemon *daemon)

@@ -19,6 +19,7 @@
 #include "daemon/config.h"
 #include "daemon/listener.h"
 #include "daemon/model.h"
+#include "daemon/reload.h"
 #include "daemon/scheduler.h"
 #include "daemon/session.h"
 #include "daemon/watchdog.h"
@@ -44,7 +45,8 @@ enum daemon_state {
 };
 
 struct daemon {
-	const struct config *config; /* borrowed */
+	struct config *config; /* borrowed; reloading changes it */
+	struct reload reload;
 	struct loop *loop;
 	struct worker *worker;
 	struct device *device;
@@ -63,11 +65,13 @@ struct daemon {
 };
 
 /*
- * @config outlives the daemon. Failures are logged. On failure nothing is left.
- *   -EADDRINUSE  another daemon is listening
- *   or another negative errno
+ * @config outlives the daemon, which changes it when it is told to reload. Failures are logged. On
+ * failure nothing is left. -EADDRINUSE  another daemon is listening or another negative errno
  */
-int daemon_init(struct daemon *daemon, const struct config *config);
+int daemon_init(struct daemon *daemon, struct config *config);
+
+/* Where to read the configuration from on SIGHUP; borrowed. Without it there is no reloading. */
+void daemon_set_source(struct daemon *daemon, const struct config_source *source);
 
 /*
  * Returns when told to stop: 0, or a negative errno of the loop, or

@@ -28,6 +28,7 @@ enum {
 	OPTION_VERSION = 'V',
 	OPTION_CONFIG = 'c',
 	OPTION_CHECK = 256,
+	OPTION_DUMP,
 	OPTION_FAULTS,
 };
 
@@ -35,6 +36,7 @@ enum {
 #define OPTION_KEY 512
 static const char *const option_keys[] = {"device", "socket", "log_level"};
 #define N_OPTION_KEYS (sizeof(option_keys) / sizeof(option_keys[0]))
+_Static_assert(N_OPTION_KEYS == CONFIG_OPTIONS, "each option sets a key");
 
 static const struct option options[] = {
 	{"device", required_argument, NULL, OPTION_KEY + 0},
@@ -42,6 +44,7 @@ static const struct option options[] = {
 	{"log-level", required_argument, NULL, OPTION_KEY + 2},
 	{"config", required_argument, NULL, OPTION_CONFIG},
 	{"check-config", no_argument, NULL, OPTION_CHECK},
+	{"dump-config", no_argument, NULL, OPTION_DUMP},
 	{"fault-script", required_argument, NULL, OPTION_FAULTS},
 	{"help", no_argument, NULL, OPTION_HELP},
 	{"version", no_argument, NULL, OPTION_VERSION},
@@ -56,7 +59,8 @@ static const char usage[] =
 	"  --socket PATH           where clients connect\n"
 	"  --config FILE           instead of " CONFIG_DEFAULT_FILE "\n"
 	"  --log-level LEVEL       error, warning, info or debug\n"
-	"  --check-config          check the configuration and exit\n"
+	"  --check-config          check the configuration, say all that is wrong, and exit\n"
+	"  --dump-config           the same, and print what is in effect\n"
 	"  --fault-script FILE     make the software NPU fail as FILE says; for tests\n"
 	"  --help, --version       print this, or the version, and exit\n"
 	"\n"
@@ -66,7 +70,7 @@ struct arguments {
 	const char *file;		   /* NULL: the default, if it is there */
 	const char *fault_script;	   /* NULL: none */
 	const char *values[N_OPTION_KEYS]; /* NULL: not given */
-	bool check;
+	bool check, dump;
 };
 
 /* Returns an exit code if that was all, else -1. */
@@ -83,6 +87,9 @@ static int parse(struct arguments *args, int argc, char **argv)
 		case OPTION_CONFIG:
 			args->file = optarg;
 			break;
+		case OPTION_DUMP:
+			args->dump = true;
+			/* fallthrough */
 		case OPTION_CHECK:
 			args->check = true;
 			break;
@@ -106,22 +113,43 @@ static int parse(struct arguments *args, int argc, char **argv)
 	return EXIT_USAGE;
 }
 
-/* The file, and over it what the command line says. */
-static int configure(struct config *config, const struct arguments *args)
+static void say(void *arg, const char *text)
 {
-	struct config_error error;
-	int r;
+	(void)arg;
+	log_event(LOG_LEVEL_ERROR, LOG_EVENT_BAD_CONFIG, "%s", text);
+}
 
-	config_init(config);
-	r = config_load(config, args->file ? args->file : CONFIG_DEFAULT_FILE, &error);
-	if (r == -ENOENT && !args->file)
-		r = 0;
-	for (size_t i = 0; r == 0 && i < N_OPTION_KEYS; i++)
-		if (args->values[i])
-			r = config_set(config, option_keys[i], args->values[i], &error);
-	if (r < 0)
-		log_event(LOG_LEVEL_ERROR, LOG_EVENT_BAD_CONFIG, "%s", error.text);
-	return r;
+static void source_init(struct config_source *source, const struct arguments *args)
+{
+	*source = (struct config_source){.file = args->file};
+	for (size_t i = 0; i < N_OPTION_KEYS; i++) {
+		source->options[i].key = option_keys[i];
+		source->options[i].value = args->values[i];
+	}
+}
+
+/* The files, and over them what the command line says. */
+static int configure(struct config *ret, const struct config_source *source)
+{
+	return config_read(ret, source, &(struct config_report){.say = say});
+}
+
+static int check(const struct config *config, const struct arguments *args)
+{
+	char *text;
+
+	if (!args->dump) {
+		puts("the configuration is valid");
+		return EXIT_STOPPED;
+	}
+	text = config_dump(config);
+	if (!text || puts(text) == EOF) {
+		log_error("cannot write the configuration");
+		free(text);
+		return EXIT_FAILED;
+	}
+	free(text);
+	return EXIT_STOPPED;
 }
 
 /* On success @config has the script, or NULL. */
@@ -154,13 +182,14 @@ static void raise_descriptor_limit(void)
 		log_debug("cannot raise the limit of file descriptors: %s", strerror(errno));
 }
 
-static int serve(const struct config *config)
+static int serve(struct config *config, const struct config_source *source)
 {
 	struct daemon daemon;
 	int r = daemon_init(&daemon, config);
 
 	if (r < 0)
 		return r == -EADDRINUSE ? EXIT_IN_USE : EXIT_FAILED;
+	daemon_set_source(&daemon, source);
 	r = daemon_run(&daemon);
 	if (r == -ETIMEDOUT) {
 		/* The device still writes to memory that tearing down would free. */
@@ -171,9 +200,27 @@ static int serve(const struct config *config)
 	return r < 0 ? EXIT_FAILED : EXIT_STOPPED;
 }
 
+static int run(struct config *config, const struct arguments *args,
+	       const struct config_source *source)
+{
+	if (load_faults(config, args->fault_script) < 0)
+		return EXIT_USAGE;
+	if (args->check)
+		return check(config, args);
+	log_open(config->log_level);
+	if (config->soft.faults)
+		log_warning("the fault script %s is active: the device fails on purpose",
+			    args->fault_script);
+	/* A log or a client that goes away is an error code, not a signal. */
+	signal(SIGPIPE, SIG_IGN);
+	raise_descriptor_limit();
+	return serve(config, source);
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments args = {0};
+	struct config_source source;
 	struct config config;
 	int code;
 
@@ -181,21 +228,11 @@ int main(int argc, char **argv)
 	if (code >= 0)
 		return code;
 	log_open(LOG_LEVEL_INFO);
-	if (configure(&config, &args) < 0 || load_faults(&config, args.fault_script) < 0)
+	source_init(&source, &args);
+	if (configure(&config, &source) < 0)
 		return EXIT_USAGE;
-	if (args.check) {
-		puts("the configuration is valid");
-		fault_script_destroy(config.soft.faults);
-		return EXIT_STOPPED;
-	}
-	log_open(config.log_level);
-	if (config.soft.faults)
-		log_warning("the fault script %s is active: the device fails on purpose",
-			    args.fault_script);
-	/* A log or a client that goes away is an error code, not a signal. */
-	signal(SIGPIPE, SIG_IGN);
-	raise_descriptor_limit();
-	code = serve(&config);
+	code = run(&config, &args, &source);
 	fault_script_destroy(config.soft.faults);
+	config_finish(&config);
 	return code;
 }

@@ -78,6 +78,7 @@ void front_init_faulty(struct front *front, const char *script)
 	front->group.models = &front->models;
 	front->group.scheduler = &front->scheduler;
 	front->group.limits = &front->config.limits;
+	front->group.access = &front->config.access;
 }
 
 static void stop(void *arg)
@@ -138,6 +139,7 @@ void front_finish(struct front *front)
 	must(device_memory_used(front->device) == 0);
 	device_close(front->device);
 	fault_script_destroy(front->faults);
+	config_finish(&front->config);
 	loop_destroy(front->loop);
 	must(count_fds() == front->n_fds);
 }

@@ -27,6 +27,7 @@ static void setup(void)
 	cr_assert(mkdtemp(directory));
 	log_open(LOG_LEVEL_ERROR);
 	config_init(&config);
+	config.log_level = LOG_LEVEL_ERROR;
 	snprintf(config.socket, sizeof(config.socket), "%s/s", directory);
 	strcpy(config.device, "soft");
 	config.soft.memory_bytes = 64 << 20;
