@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Principals times operations, every cell: who has which rights, class ceiling and
+ * cores is known from a number, and what should come of it from two tables that
+ * know nothing of the daemon's.
+ */
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/request.h"
+#include "daemon/scheduler.h"
+#include "tests/unit/daemon/front.h"
+
+#define N_RIGHTS 5u
+#define N_SUBSETS (1u << N_RIGHTS)
+#define N_BYTES 64u
+
+static const char *const right_names[N_RIGHTS] = {"load", "load-native", "infer", "reserve",
+						  "admin"};
+
+/* What each message of the protocol takes; NULL: everybody may. */
+static const struct {
+	const char *message, *right;
+} needs[] = {
+	{"load_model", "load"},	  {"open_model", "infer"},     {"close_model", NULL},
+	{"unload_model", "load"}, {"list_models", NULL},       {"create_buffer", "infer"},
+	{"destroy_buffer", NULL}, {"create_binding", "infer"}, {"destroy_binding", NULL},
+	{"cancel", NULL},	  {"get_status", NULL},	       {"get_device", NULL},
+	{"reserve", "reserve"},	  {"release", NULL},	       {"create_stream", "infer"},
+	{"destroy_stream", NULL}, {"get_stream", NULL},	       {"explain", NULL},
+	{"get_plan", NULL},	  {"get_trace", NULL},	       {"get_accounts", NULL},
+};
+
+#define N_NEEDS (sizeof(needs) / sizeof(needs[0]))
+
+static struct front front;
+static struct access_rule rule;
+
+static void setup(void)
+{
+	front_init(&front);
+	rule = (struct access_rule){
+		.kind = ACCESS_USER,
+		.name = "somebody",
+		.id = 12345,
+		.has = 1u << ACCESS_CLASS | 1u << ACCESS_CORES,
+		.cores = UINT64_MAX,
+	};
+}
+
+static void teardown(void)
+{
+	front_finish(&front);
+}
+
+TestSuite(access_matrix, .init = setup, .fini = teardown, .timeout = 120);
+
+/* From now on this client is somebody to whom exactly @rule applies. */
+static void become(struct session *session)
+{
+	access_rules_finish(&front.config.access);
+	cr_assert_eq(access_rules_put(&front.config.access, &rule), 0);
+	session->identity->uid = rule.id;
+	session->identity->has_uid = true;
+	session->identity->place.is_known = true;
+	session_group_refresh(&front.group);
+}
+
+static void grant(struct session *session, unsigned int rights)
+{
+	rule.allow = rule.deny = 0;
+	for (unsigned int i = 0; i < N_RIGHTS; i++) {
+		unsigned int bit = ACCESS_BIT((unsigned int)access_right_find(right_names[i]));
+
+		*(rights >> i & 1 ? &rule.allow : &rule.deny) |= bit;
+	}
+	become(session);
+}
+
+static bool has(unsigned int rights, const char *name)
+{
+	for (unsigned int i = 0; i < N_RIGHTS; i++)
+		if (strcmp(name, right_names[i]) == 0)
+			return rights >> i & 1;
+	cr_assert(false, "there is no right %s", name);
+	return false;
+}
+
+/* A message of this kind with nothing in it. Returns its status. */
+static int send_empty(int client, const ProtobufCFieldDescriptor *field)
+{
+	const ProtobufCMessageDescriptor *kind = field->descriptor;
+	const struct request_op *op = request_op_find(field->id);
+	ProtobufCMessage *message = calloc(1, kind->sizeof_message);
+	Zy__Request request = ZY__REQUEST__INIT;
+	int status, fd = op->n_fds ? front_image(N_BYTES, 0, 0) : -1;
+
+	protobuf_c_message_init(kind, message);
+	request.body_case = (Zy__Request__BodyCase)field->id;
+	*(ProtobufCMessage **)((char *)&request + field->offset) = message;
+	status = front_call(&front, client, &request, fd, NULL);
+	if (fd >= 0)
+		close(fd);
+	free(message);
+	return status;
+}
+
+static void check_messages(int client, unsigned int rights)
+{
+	const ProtobufCMessageDescriptor *all = &zy__request__descriptor;
+
+	for (size_t i = 0; i < N_NEEDS; i++) {
+		bool may = !needs[i].right || has(rights, needs[i].right);
+		int status = send_empty(client, protobuf_c_message_descriptor_get_field_by_name(
+							all, needs[i].message));
+
+		cr_expect_eq(status != ZY_DENIED, may, "rights %#x, %s: status %d", rights,
+			     needs[i].message, status);
+	}
+}
+
+Test(access_matrix, each_message_is_refused_to_those_without_its_right_and_to_nobody_else)
+{
+	int client = front_client(&front);
+	struct session *session = front_session(&front);
+
+	for (unsigned int rights = 0; rights < N_SUBSETS; rights++) {
+		grant(session, rights);
+		check_messages(client, rights);
+	}
+	close(client);
+}
+
+Test(access_matrix, every_message_of_the_protocol_is_in_it)
+{
+	const ProtobufCMessageDescriptor *all = &zy__request__descriptor;
+
+	for (unsigned int i = 0; i < all->n_fields; i++) {
+		const char *name = all->fields[i].name;
+		bool found = strcmp(name, "serial") == 0 || strcmp(name, "hello") == 0;
+
+		for (size_t k = 0; k < N_NEEDS; k++)
+			found |= strcmp(name, needs[k].message) == 0;
+		cr_expect(found, "%s is missing", name);
+	}
+}
+
+/* Submissions: rights, ceilings and cores that are granted, classes and cores that are asked for.
+ */
+static struct zy_complete submit(int client, uint32_t binding, uint32_t class, uint64_t cores)
+{
+	static uint64_t cookie;
+	struct zy_submit entry = {
+		.type = ZY_PACKET_SUBMIT,
+		.binding = binding,
+		.cookie = ++cookie,
+		.class = class,
+		.core_mask = cores,
+	};
+	struct front_packet packet;
+
+	cr_assert_eq(front_send(client, &entry, sizeof(entry), NULL, 0), 0);
+	front_receive(&front, client, &packet);
+	cr_assert_eq(packet.size, (ssize_t)sizeof(packet.complete));
+	cr_assert_eq(packet.complete.cookie, cookie);
+	return packet.complete;
+}
+
+static void check_submit(int client, uint32_t binding, bool may, uint32_t class, uint64_t asked)
+{
+	uint64_t wanted = asked ? asked : 0x7, allowed = wanted & rule.cores;
+	struct zy_complete answer = submit(client, binding, class, asked);
+
+	may = may && class >= rule.ceiling && allowed;
+	cr_expect_eq(answer.status, may ? ZY_OK : ZY_DENIED,
+		     "ceiling %d, cores %#" PRIx64 ": class %u, mask %#" PRIx64 ": status %d",
+		     rule.ceiling, rule.cores, class, asked, answer.status);
+	cr_expect_eq(answer.cores & ~allowed, 0, "ran on %#" PRIx64, answer.cores);
+	cr_expect_eq(answer.cores != 0, may);
+}
+
+Test(access_matrix, submissions_need_the_right_a_class_below_the_ceiling_and_cores_in_the_mask)
+{
+	int client = front_client(&front);
+	struct session *session = front_session(&front);
+	struct front_setup s;
+
+	front_setup(&front, client, N_BYTES, 0, 0, &s);
+	for (unsigned int infer = 0; infer < 2; infer++) {
+		for (int ceiling = 0; ceiling < ZY_CLASS_MAX_; ceiling++) {
+			for (uint64_t cores = 1; cores < 8; cores++) {
+				rule.ceiling = (enum zy_class)ceiling;
+				rule.cores = cores;
+				grant(session, infer ? 1u << 2 : ~(1u << 2) & (N_SUBSETS - 1));
+				for (uint32_t class = 0; class < ZY_CLASS_MAX_; class ++)
+					for (uint64_t asked = 0; asked < 8; asked++)
+						check_submit(client, s.binding, infer, class,
+							     asked);
+			}
+		}
+	}
+	front_setup_finish(&s);
+	close(client);
+}
+
+/* The device counts what ran on which core: nothing strays from its mask. */
+Test(access_matrix, cores_that_a_slice_owns_are_nobody_elses)
+{
+	int client[2] = {front_client(&front), -1};
+	struct session *session = front_session(&front);
+	struct front_setup s[2];
+
+	strcpy(session->identity->place.slice, "cameras.slice");
+	session->identity->place.is_known = true;
+	client[1] = front_client(&front);
+	front_setup(&front, client[0], N_BYTES, 0, 0, &s[0]);
+	front_setup(&front, client[1], N_BYTES, 0, 0, &s[1]);
+	rule = (struct access_rule){.kind = ACCESS_SLICE,
+				    .name = "cameras.slice",
+				    .has = 1u << ACCESS_CORES,
+				    .cores = 0x4,
+				    .exclusive = true};
+	cr_assert_eq(access_rules_put(&front.config.access, &rule), 0);
+	session_group_refresh(&front.group);
+	for (int i = 0; i < 50; i++) {
+		cr_expect_eq(submit(client[0], s[0].binding, ZY_CLASS_NORMAL, 0).cores, 0x4);
+		cr_expect_eq(submit(client[1], s[1].binding, ZY_CLASS_NORMAL, 0).cores & 0x4, 0);
+	}
+	cr_expect_eq(submit(client[0], s[0].binding, ZY_CLASS_NORMAL, 0x3).status, ZY_DENIED);
+	cr_expect_eq(submit(client[1], s[1].binding, ZY_CLASS_NORMAL, 0x4).status, ZY_DENIED);
+	for (int i = 0; i < 2; i++) {
+		front_setup_finish(&s[i]);
+		close(client[i]);
+	}
+}
