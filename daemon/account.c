@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define USUAL_WEIGHT 100u
-
 void account_table_init(struct account_table *table, struct policy *policy)
 {
 	*table = (struct account_table){.policy = policy};
@@ -117,7 +115,7 @@ void account_set_limits(struct account *account, const struct account_limits *li
 			uint64_t now_ns)
 {
 	account->limits = *limits;
-	account->policy.weight = limits->weight ? limits->weight : USUAL_WEIGHT;
+	account->policy.weight = limits->weight ? limits->weight : ACCOUNT_USUAL_WEIGHT;
 	account->policy.max_on_device = limits->on_device;
 	account->policy.share_percent = limits->share_percent;
 	policy_account_changed(account->table->policy, &account->policy, now_ns);

@@ -21,7 +21,8 @@
 
 struct policy;
 
-#define ACCOUNT_USAGES 32u   /* pairs of client and model whose use is remembered */
+#define ACCOUNT_USAGES 32u /* pairs of client and model whose use is remembered */
+#define ACCOUNT_USUAL_WEIGHT 100u
 #define ACCOUNT_KEPT_MAX 64u /* accounts without a session */
 #define ACCOUNT_REFUSAL_MAX 240u
 

@@ -47,6 +47,8 @@ static const struct request_op request_ops[] = {
 	[ZY__REQUEST__BODY_EXPLAIN] = {ALWAYS, 0, request_explain},
 	[ZY__REQUEST__BODY_GET_PLAN] = {ALWAYS, 0, request_get_plan},
 	[ZY__REQUEST__BODY_GET_TRACE] = {ALWAYS, 0, request_get_trace},
+	[ZY__REQUEST__BODY_WHOAMI] = {ALWAYS, 0, request_whoami},
+	[ZY__REQUEST__BODY_TEST_ACCESS] = {ALWAYS, 0, request_test_access},
 	[ZY__REQUEST__BODY_GET_ACCOUNTS] = {ALWAYS, 0, request_get_accounts},
 };
 
@@ -215,8 +217,6 @@ static enum zy_status submit_check(const struct session *session, const struct z
 		return ZY_SHUTTING_DOWN;
 	if (entry->class >= ZY_CLASS_MAX_)
 		return ZY_INVALID;
-	if (!request_may_submit(session, entry->class))
-		return ZY_DENIED;
 	if (session->owner.n_jobs >= session->group->limits->queued_per_session ||
 	    !account_may_queue(session->objects.account))
 		return ZY_LIMIT;
@@ -245,6 +245,8 @@ static enum zy_status submit(struct session *session, const struct zy_submit *en
 	struct binding *binding;
 	enum zy_status status = submit_check(session, entry);
 
+	if (status == ZY_OK && !request_may_submit(session, entry->class, stream))
+		status = ZY_DENIED;
 	if (status != ZY_OK)
 		return status;
 	binding = objects_find_binding(&session->objects, entry->binding);

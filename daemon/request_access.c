@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "daemon/session.h"
+#include "daemon/stream.h"
+#include "proto/status.h"
 #include "proto/zhouyi.pb-c.h"
 
 /* So that a missing row is not a right. */
@@ -35,6 +37,9 @@ static const unsigned char rights[] = {
 	[ZY__REQUEST__BODY_GET_PLAN] = EVERYBODY,
 	[ZY__REQUEST__BODY_GET_TRACE] = EVERYBODY,
 	[ZY__REQUEST__BODY_GET_ACCOUNTS] = EVERYBODY,
+	[ZY__REQUEST__BODY_WHOAMI] = EVERYBODY,
+	/* Everybody about themselves. */
+	[ZY__REQUEST__BODY_TEST_ACCESS] = EVERYBODY,
 };
 
 int request_right(unsigned int body)
@@ -65,9 +70,24 @@ bool request_is_allowed(const struct session *session, unsigned int body,
 	return false;
 }
 
-bool request_may_submit(const struct session *session, unsigned int class)
+bool request_may_submit(const struct session *session, unsigned int class,
+			const struct stream *stream)
 {
 	const struct access_grant *grant = &session->grant;
 
-	return access_may(grant, ACCESS_INFER) && class >= grant->ceiling;
+	if (stream)
+		class = stream->spec.class;
+	return access_may(grant, ACCESS_INFER) &&
+	       (class >= grant->ceiling || (stream && stream->reservation));
+}
+
+bool request_may_class(const struct session *session, unsigned int class,
+		       char ret_why[static ACCESS_WHY_MAX])
+{
+	if (class >= session->grant.ceiling)
+		return true;
+	snprintf(ret_why, ACCESS_WHY_MAX,
+		 "the access rules give this client nothing more urgent than %s",
+		 zy_class_name(session->grant.ceiling));
+	return false;
 }

@@ -10,6 +10,7 @@
 #include "daemon/access.h"
 
 struct session;
+struct stream;
 
 /*
  * @body is a Zy__Request__BodyCase, or anything. Returns an enum access_right, or
@@ -22,5 +23,10 @@ int request_right(unsigned int body);
 bool request_is_allowed(const struct session *session, unsigned int body,
 			char ret_why[static ACCESS_WHY_MAX]);
 
-/* The same for submitting a request of @class. */
-bool request_may_submit(const struct session *session, unsigned int class);
+/* The same for submitting a request of @class, or, if it is not NULL, a frame of @stream: then the
+ * stream's counts, and a reservation is a right of its own to be urgent. */
+bool request_may_submit(const struct session *session, unsigned int class,
+			const struct stream *stream);
+/* Whether it may use requests of @class at all. If not, @ret_why says so. */
+bool request_may_class(const struct session *session, unsigned int class,
+		       char ret_why[static ACCESS_WHY_MAX]);

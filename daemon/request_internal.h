@@ -24,7 +24,7 @@ request_handler request_hello, request_load_model, request_open_model, request_c
 	request_create_binding, request_destroy_binding, request_cancel, request_get_status,
 	request_get_device, request_reserve, request_release, request_create_stream,
 	request_destroy_stream, request_get_stream, request_explain, request_get_plan,
-	request_get_trace, request_get_accounts;
+	request_get_trace, request_get_accounts, request_whoami, request_test_access;
 
 /* Success, without a body. */
 void reply_done(struct session *session, uint32_t serial);
@@ -45,8 +45,8 @@ bool request_check_name(struct session *session, uint32_t serial, const char *na
 const char *request_placement_name(enum device_placement placement);
 
 /*
- * Looking around: everybody sees what their own user does; root and the daemon's own
- * user see all.
+ * Looking around: everybody sees what their own user does; who has the right admin, as root
+ * and the daemon's own user have, sees all.
  */
 bool request_sees_all(const struct session *session);
 bool request_sees(const struct session *session, uint32_t uid);

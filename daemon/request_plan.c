@@ -196,6 +196,7 @@ static void describe_account(struct account *account, Zy__Account *ret)
 
 	zy__account__init(ret);
 	ret->uid = account->key.uid;
+	ret->principal = account->key.name;
 	ret->sessions = account->n_sessions;
 	ret->queued = account->policy.n_queued;
 	ret->running = account->policy.n_on_device;
@@ -290,14 +291,24 @@ static int describe_clients(const struct session_group *group, struct arena *are
 	return 0;
 }
 
+/* A slice's or unit's account is seen from inside. */
+static bool sees_account(const struct session *session, const struct account *account)
+{
+	/* The daemon's own runs have one, too. */
+	if (account->key.uid == UINT32_MAX)
+		return false;
+	if (account->key.name[0])
+		return account == session->objects.account || request_sees_all(session);
+	return request_sees(session, account->key.uid);
+}
+
 static int add_account(const struct session *session, struct account *account, bool cut,
 		       Zy__Accounts *ret)
 {
 	struct arena *arena = &session->group->arena;
 	Zy__Account *body;
 
-	/* The daemon's own runs have an account, too. */
-	if (account->key.uid == UINT32_MAX || !request_sees(session, account->key.uid))
+	if (!sees_account(session, account))
 		return 0;
 	body = arena_alloc(arena, sizeof(*body));
 	if (!body)

@@ -7,6 +7,7 @@
 #include "daemon/device.h"
 #include "daemon/loop.h"
 #include "daemon/model.h"
+#include "daemon/request_access.h"
 #include "daemon/request_internal.h"
 #include "daemon/scheduler.h"
 #include "daemon/stream.h"
@@ -45,11 +46,18 @@ static struct model *find_model(struct session *session, uint32_t serial, uint32
 	return held ? held->model : NULL;
 }
 
-/* Cores of this device that are in @cores, or 0: refused. */
+/* Cores of this device in @cores, some of which it may use, or 0: refused. */
 static uint64_t find_cores(struct session *session, uint32_t serial, uint64_t cores)
 {
 	uint64_t found = (cores ? cores : UINT64_MAX) & all_cores(session);
 
+	if (found && session->group->device->caps.placement != DEVICE_PLACEMENT_NONE &&
+	    !(found & session->grant.cores)) {
+		reply_refuse(session, serial, ZY_DENIED,
+			     "the access rules give this client none of the cores in 0x%" PRIx64,
+			     found);
+		return 0;
+	}
 	if (!found)
 		reply_refuse(session, serial, ZY_INVALID,
 			     "the core mask 0x%" PRIx64 " names none of the device's %u cores",
@@ -93,6 +101,7 @@ static bool find_spec(struct session *session, const Zy__Request *req, const str
 	ret->cores = find_cores(session, req->serial, body->cores);
 	if (!ret->cores)
 		return false;
+	ret->cores &= session->grant.cores;
 	ret->period_ns = body->period;
 	ret->deadline_ns = body->deadline ? body->deadline : body->period;
 	ret->jitter_ns = body->jitter;
@@ -341,6 +350,7 @@ static bool find_stream_spec(struct session *session, const Zy__Request *req,
 			     struct stream_spec *ret)
 {
 	const Zy__CreateStream *body = req->create_stream;
+	char why[ACCESS_WHY_MAX];
 
 	*ret = (struct stream_spec){
 		.class = (enum zy_class)body->class_,
@@ -353,6 +363,10 @@ static bool find_stream_spec(struct session *session, const Zy__Request *req,
 		reply_refuse(session, req->serial, ZY_INVALID,
 			     "there is no class %u, or a period or deadline is longer than an hour",
 			     body->class_);
+		return false;
+	}
+	if (!body->reservation && !request_may_class(session, body->class_, why)) {
+		reply_refuse(session, req->serial, ZY_DENIED, "%s", why);
 		return false;
 	}
 	return find_cores(session, req->serial, body->cores) && find_drop(session, req, ret);

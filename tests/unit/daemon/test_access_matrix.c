@@ -25,13 +25,30 @@ static const char *const right_names[N_RIGHTS] = {"load", "load-native", "infer"
 static const struct {
 	const char *message, *right;
 } needs[] = {
-	{"load_model", "load"},	  {"open_model", "infer"},     {"close_model", NULL},
-	{"unload_model", "load"}, {"list_models", NULL},       {"create_buffer", "infer"},
-	{"destroy_buffer", NULL}, {"create_binding", "infer"}, {"destroy_binding", NULL},
-	{"cancel", NULL},	  {"get_status", NULL},	       {"get_device", NULL},
-	{"reserve", "reserve"},	  {"release", NULL},	       {"create_stream", "infer"},
-	{"destroy_stream", NULL}, {"get_stream", NULL},	       {"explain", NULL},
-	{"get_plan", NULL},	  {"get_trace", NULL},	       {"get_accounts", NULL},
+	{"load_model", "load"},
+	{"open_model", "infer"},
+	{"close_model", NULL},
+	{"unload_model", "load"},
+	{"list_models", NULL},
+	{"create_buffer", "infer"},
+	{"destroy_buffer", NULL},
+	{"create_binding", "infer"},
+	{"destroy_binding", NULL},
+	{"cancel", NULL},
+	{"get_status", NULL},
+	{"get_device", NULL},
+	{"reserve", "reserve"},
+	{"release", NULL},
+	{"create_stream", "infer"},
+	{"destroy_stream", NULL},
+	{"get_stream", NULL},
+	{"explain", NULL},
+	{"get_plan", NULL},
+	{"get_trace", NULL},
+	{"get_accounts", NULL},
+	{"whoami", NULL},
+	/* An empty one is about nobody, and so about somebody else. */
+	{"test_access", "admin"},
 };
 
 #define N_NEEDS (sizeof(needs) / sizeof(needs[0]))
@@ -235,4 +252,135 @@ Test(access_matrix, cores_that_a_slice_owns_are_nobody_elses)
 		front_setup_finish(&s[i]);
 		close(client[i]);
 	}
+}
+
+/* Of the answer only numbers are left when this returns. */
+static Zy__Access *ask(int client, Zy__TestAccess *about, struct front_packet *packet)
+{
+	Zy__Request request = ZY__REQUEST__INIT;
+	Zy__Whoami whoami = ZY__WHOAMI__INIT;
+
+	request.body_case = about ? ZY__REQUEST__BODY_TEST_ACCESS : ZY__REQUEST__BODY_WHOAMI;
+	if (about)
+		request.test_access = about;
+	else
+		request.whoami = &whoami;
+	cr_assert_eq(front_call(&front, client, &request, -1, packet), ZY_OK);
+	cr_assert_eq(packet->response->body_case, ZY__RESPONSE__BODY_ACCESS);
+	return packet->response->access;
+}
+
+Test(access_matrix, one_may_ask_who_one_is)
+{
+	int client = front_client(&front);
+	struct session *session = front_session(&front);
+	struct front_packet packet;
+	Zy__Access *said;
+
+	rule.ceiling = ZY_CLASS_NORMAL;
+	rule.cores = 0x6;
+	rule.has |= 1u << ACCESS_QUEUED;
+	rule.limits.queued = 7;
+	grant(session, 1u << 2 | 1u << 3);
+	strcpy(session->identity->place.unit, "camera.service");
+	strcpy(session->identity->cgroup, "/a\x1b[31m");
+	said = ask(client, NULL, &packet);
+	cr_expect(said->identity->has_uid && said->identity->placed);
+	cr_expect_eq(said->identity->uid, 12345);
+	cr_expect_eq(said->identity->pid, getpid());
+	cr_expect_str_eq(said->identity->unit, "camera.service");
+	cr_expect_str_eq(said->identity->cgroup, "/a\\x1b[31m", "fit for a terminal");
+	cr_assert_eq(said->n_rules, 1);
+	cr_expect_str_eq(said->rules[0], "user:somebody");
+	cr_assert_eq(said->n_rights, N_RIGHTS);
+	for (size_t i = 0; i < said->n_rights; i++)
+		cr_expect_eq(said->rights[i]->allowed,
+			     has(1u << 2 | 1u << 3, said->rights[i]->name));
+	cr_expect_eq(said->class_ceiling, ZY_CLASS_NORMAL);
+	cr_expect_eq(said->cores, 0x6);
+	cr_expect_eq(said->limits->max_queued, 7);
+	cr_expect_eq(said->limits->weight, 100);
+	front_packet_finish(&packet);
+	close(client);
+}
+
+Test(access_matrix, what_others_may_do_is_told_to_those_who_have_the_right_admin)
+{
+	int client = front_client(&front);
+	struct session *session = front_session(&front);
+	Zy__TestAccess about = ZY__TEST_ACCESS__INIT;
+	Zy__Request request = ZY__REQUEST__INIT;
+	uint32_t groups[] = {5, 3, 4};
+	struct access_rule other = {
+		.kind = ACCESS_GROUP, .name = "4", .id = 4, .deny = ACCESS_BIT(ACCESS_LOAD)};
+	struct front_packet packet;
+	Zy__Access *said;
+
+	request.body_case = ZY__REQUEST__BODY_TEST_ACCESS;
+	request.test_access = &about;
+	grant(session, 0);
+	about.has_uid = true;
+	about.uid = 12345;
+	cr_expect_eq(front_call(&front, client, &request, -1, NULL), ZY_OK, "about oneself");
+	about.uid = 12346;
+	cr_expect_eq(front_call(&front, client, &request, -1, NULL), ZY_DENIED);
+	about.uid = 12345;
+	about.unit = (char *)"camera.service";
+	cr_expect_eq(front_call(&front, client, &request, -1, NULL), ZY_DENIED);
+	about.unit = (char *)"";
+	about.groups = groups;
+	about.n_groups = 3;
+	cr_expect_eq(front_call(&front, client, &request, -1, NULL), ZY_DENIED);
+
+	grant(session, 1u << 4);
+	cr_assert_eq(access_rules_put(&front.config.access, &other), 0);
+	about.uid = 12346;
+	said = ask(client, &about, &packet);
+	cr_assert_eq(said->n_rules, 1);
+	cr_expect_str_eq(said->rules[0], "group:4");
+	cr_expect(!said->rights[ACCESS_LOAD]->allowed && said->rights[ACCESS_INFER]->allowed);
+	front_packet_finish(&packet);
+	about.slice = (char *)"nonsense";
+	cr_expect_eq(front_call(&front, client, &request, -1, NULL), ZY_INVALID);
+	close(client);
+}
+
+/* Streams are a way to be urgent, too. */
+Test(access_matrix, streams_and_reservations_keep_to_ceiling_and_cores)
+{
+	int client = front_client(&front);
+	struct session *session = front_session(&front);
+	Zy__CreateStream stream = ZY__CREATE_STREAM__INIT;
+	Zy__Reserve reserve = ZY__RESERVE__INIT;
+	Zy__Request request = ZY__REQUEST__INIT;
+	struct front_packet packet;
+	struct front_setup s;
+
+	front_setup(&front, client, N_BYTES, 0, 0, &s);
+	rule.ceiling = ZY_CLASS_NORMAL;
+	rule.cores = 0x2;
+	grant(session, 1u << 2 | 1u << 3);
+	request.body_case = ZY__REQUEST__BODY_CREATE_STREAM;
+	request.create_stream = &stream;
+	stream.model = s.model;
+	stream.class_ = ZY_CLASS_INTERACTIVE;
+	cr_expect_eq(front_call(&front, client, &request, -1, NULL), ZY_DENIED);
+	stream.class_ = ZY_CLASS_NORMAL;
+	cr_expect_eq(front_call(&front, client, &request, -1, NULL), ZY_OK);
+	stream.cores = 0x4;
+	cr_expect_eq(front_call(&front, client, &request, -1, NULL), ZY_DENIED);
+
+	request.body_case = ZY__REQUEST__BODY_RESERVE;
+	request.reserve = &reserve;
+	reserve.model = s.model;
+	reserve.budget = 1000000;
+	reserve.period = 100000000;
+	reserve.cores = 0x4;
+	cr_expect_eq(front_call(&front, client, &request, -1, NULL), ZY_DENIED);
+	reserve.cores = 0;
+	cr_expect_eq(front_call(&front, client, &request, -1, &packet), ZY_OK);
+	cr_expect_eq(packet.response->reservation->core, 1);
+	front_packet_finish(&packet);
+	front_setup_finish(&s);
+	close(client);
 }

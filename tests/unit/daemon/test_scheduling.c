@@ -96,6 +96,13 @@ static struct session *session(void)
 	return front_session(&front);
 }
 
+/* Somebody without any right over others. */
+static void become_somebody_else(void)
+{
+	session()->uid = session()->identity->uid = 54321;
+	session_group_refresh(&front.group);
+}
+
 /*
  * Deadlines
  */
@@ -593,7 +600,7 @@ Test(scheduling, requests_of_others_are_nobodys_business)
 	run_once();
 	request = front.scheduler.next_id - 1;
 	cr_expect_eq(explain(request), ZY_OK);
-	session()->uid = 54321;
+	become_somebody_else();
 	cr_expect_eq(explain(request), ZY_NOT_FOUND);
 	front_setup_finish(&s);
 }
@@ -634,7 +641,7 @@ Test(scheduling, a_trace_is_followed_without_gaps_and_only_by_who_may)
 	cr_expect_eq(n, 400);
 	cr_expect_eq(got->cores, 3);
 	cr_expect_str_eq(got->placement, "exact");
-	session()->uid = 54321;
+	become_somebody_else();
 	cr_assert_eq(get_trace(0), ZY_OK);
 	cr_expect_eq(packet.response->trace->n_records, 0);
 	cr_expect_eq(packet.response->trace->next, next);
@@ -685,7 +692,7 @@ Test(scheduling, the_plan_is_the_order_in_which_they_will_start)
 	cr_assert_eq(got->n_cores, 3);
 	cr_assert_eq(got->n_reservations, 1);
 	cr_expect_eq(got->reservations[0]->budget, 1 * MS);
-	session()->uid = 54321;
+	become_somebody_else();
 	got = get_plan();
 	cr_assert_eq(got->n_queue, 3);
 	cr_expect_eq(got->queue[0]->request, 0, "others are nameless");
@@ -735,7 +742,7 @@ Test(scheduling, an_account_says_what_was_used_by_whom)
 	cr_assert_eq(account->n_clients, 1);
 	cr_expect_eq(account->clients[0]->session, session()->id);
 	cr_expect_eq(account->clients[0]->pid, getpid());
-	session()->uid = 54321;
+	become_somebody_else();
 	cr_expect_eq(get_accounts()->n_accounts, 0);
 	front_setup_finish(&s);
 }
