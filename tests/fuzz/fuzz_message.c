@@ -200,7 +200,7 @@ struct known {
 static struct peer {
 	int fd;	   /* -1: not connected */
 	bool lazy; /* does not read */
-	struct known models, buffers, bindings;
+	struct known models, buffers, bindings, streams, reservations;
 	bool waiting[N_COOKIES]; /* for the answer to this cookie */
 	bool told[N_COOKIES];	 /* what it will be; only the release is still to come */
 	unsigned int n_waiting;
@@ -247,6 +247,11 @@ static void learn(struct peer *peer, const struct zy_fds *fds, const uint8_t *me
 		know(&peer->buffers, response->buffer->buffer);
 	else if (response->body_case == ZY__RESPONSE__BODY_BINDING)
 		know(&peer->bindings, response->binding->binding);
+	else if (response->body_case == ZY__RESPONSE__BODY_STREAM)
+		know(&peer->streams, response->stream->stream);
+	else if (response->body_case == ZY__RESPONSE__BODY_RESERVATION &&
+		 response->reservation->reservation)
+		know(&peer->reservations, response->reservation->reservation);
 	zy__response__free_unpacked(response, NULL);
 }
 
@@ -365,6 +370,19 @@ static void step_raw(struct peer *peer, struct tape *tape)
 	peer_send(peer, data, 4 + size, fds, (how >> 2) % (ZY_PACKET_MAX_FDS + 1));
 }
 
+/* Class, cores and deadline, of all kinds. */
+static void vary(struct zy_submit *entry, uint8_t how)
+{
+	static const uint64_t soon_ns[] = {1, 1000000, 50000000, 10000000000};
+
+	entry->class = how & 3;
+	entry->n_cores = (how >> 2) & 3;
+	if (how & 0x10)
+		entry->deadline_ns = loop_now() + soon_ns[(how >> 5) & 3];
+	if (how & 0x80)
+		entry->timeout_ns = 1 + soon_ns[(how >> 5) & 3];
+}
+
 /* A well-formed entry; anything about it may be off. */
 static void step_submit(struct peer *peer, struct tape *tape)
 {
@@ -377,6 +395,10 @@ static void step_submit(struct peer *peer, struct tape *tape)
 		((uint8_t *)&entry)[16 + take(tape) % 112] ^= take(tape);
 	else if (flaw >= 0xe0)
 		entry.core_mask = take(tape);
+	else if (flaw >= 0xc0)
+		entry.stream = pick(tape, &peer->streams);
+	else if (flaw >= 0xa0)
+		vary(&entry, take(tape));
 	if (next_cookie >= N_COOKIES || !peer_send(peer, &entry, sizeof(entry), NULL, 0))
 		return;
 	peer->waiting[next_cookie++] = true;
@@ -579,6 +601,8 @@ static void step_setup(struct peer *peer)
 	step_bind(peer, &tape);
 }
 
+#include "tests/fuzz/steps_schedule.h"
+
 static void step(struct tape *tape)
 {
 	uint8_t what = take(tape);
@@ -630,6 +654,7 @@ static void step(struct tape *tape)
 		peer->lazy = !peer->lazy;
 		break;
 	case 15:
+		step_schedule(peer, tape);
 		break;
 	}
 	/* Most steps are seen at once, some only together with the next. */
@@ -692,6 +717,7 @@ static void finish(void)
 	settle();
 	expect(host.group.n_sessions == 0 && host.group.n_pending == 0);
 	expect(host.scheduler.n_running == 0 && policy_n_queued(host.scheduler.policy) == 0);
+	expect_nothing_held();
 	expect(host.models.n_models == 0 && list_is_empty(&host.models.models));
 	expect(fake.used == 0);
 }

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Steps of fuzz_message.c about scheduling: reservations, streams, questions. */
+#pragma once
+
+static uint64_t take_time(struct tape *tape)
+{
+	static const uint64_t times[] = {0,	  1,	    1000,	500000,
+					 2000000, 10000000, 1000000000, UINT64_MAX};
+
+	return times[take(tape) % 8];
+}
+
+static void step_reserve(struct peer *peer, struct tape *tape)
+{
+	Zy__Reserve reserve = ZY__RESERVE__INIT;
+	Zy__Request req = ZY__REQUEST__INIT;
+	uint8_t how = take(tape);
+
+	reserve.model = pick(tape, &peer->models);
+	reserve.period = take_time(tape);
+	reserve.deadline = take_time(tape);
+	reserve.budget = take_time(tape);
+	reserve.jitter = how & 1 ? take_time(tape) : 0;
+	reserve.cores = how >> 4;
+	reserve.probe = how & 2;
+	req.body_case = ZY__REQUEST__BODY_RESERVE;
+	req.reserve = &reserve;
+	send_request(peer, &req, NULL, 0);
+}
+
+static void step_create_stream(struct peer *peer, struct tape *tape)
+{
+	Zy__CreateStream create = ZY__CREATE_STREAM__INIT;
+	Zy__Request req = ZY__REQUEST__INIT;
+	uint8_t how = take(tape);
+
+	create.model = pick(tape, &peer->models);
+	create.class_ = how % 5;
+	create.period = take_time(tape);
+	create.deadline = how & 0x10 ? take_time(tape) : 0;
+	create.cores = how & 0x20 ? take(tape) : 0;
+	create.drop = (Zy__StreamDrop)(take(tape) % 4);
+	create.depth = take(tape) % 5;
+	create.reservation = how & 0x40 ? pick(tape, &peer->reservations) : 0;
+	req.body_case = ZY__REQUEST__BODY_CREATE_STREAM;
+	req.create_stream = &create;
+	send_request(peer, &req, NULL, 0);
+}
+
+/* Give up a stream or a reservation, or look at a stream. */
+static void step_stream(struct peer *peer, struct tape *tape)
+{
+	Zy__DestroyStream destroy = ZY__DESTROY_STREAM__INIT;
+	Zy__Release release = ZY__RELEASE__INIT;
+	Zy__GetStream get = ZY__GET_STREAM__INIT;
+	Zy__Request req = ZY__REQUEST__INIT;
+
+	switch (take(tape) % 3) {
+	case 0:
+		destroy.stream = pick(tape, &peer->streams);
+		req.body_case = ZY__REQUEST__BODY_DESTROY_STREAM;
+		req.destroy_stream = &destroy;
+		break;
+	case 1:
+		release.reservation = pick(tape, &peer->reservations);
+		req.body_case = ZY__REQUEST__BODY_RELEASE;
+		req.release = &release;
+		break;
+	case 2:
+		get.stream = pick(tape, &peer->streams);
+		req.body_case = ZY__REQUEST__BODY_GET_STREAM;
+		req.get_stream = &get;
+		break;
+	}
+	send_request(peer, &req, NULL, 0);
+}
+
+static void step_look(struct peer *peer, struct tape *tape)
+{
+	Zy__Explain explain = ZY__EXPLAIN__INIT;
+	Zy__GetPlan plan = ZY__GET_PLAN__INIT;
+	Zy__GetTrace trace = ZY__GET_TRACE__INIT;
+	Zy__GetAccounts accounts = ZY__GET_ACCOUNTS__INIT;
+	Zy__Request req = ZY__REQUEST__INIT;
+	uint8_t how = take(tape);
+	struct account *account;
+
+	/* Otherwise it depends on the clock what the answer is. */
+	list_for_each (account, &host.scheduler.accounts.accounts, link)
+		account->look_again_ns = 0;
+	explain.request = host.scheduler.next_id - 1 - (how >> 2) % 16;
+	trace.since = how & 4 ? host.scheduler.history.n - (how >> 3) : UINT64_MAX;
+	switch (how & 3) {
+	case 0:
+		req.body_case = ZY__REQUEST__BODY_EXPLAIN;
+		req.explain = &explain;
+		break;
+	case 1:
+		req.body_case = ZY__REQUEST__BODY_GET_PLAN;
+		req.get_plan = &plan;
+		break;
+	case 2:
+		req.body_case = ZY__REQUEST__BODY_GET_TRACE;
+		req.get_trace = &trace;
+		break;
+	case 3:
+		req.body_case = ZY__REQUEST__BODY_GET_ACCOUNTS;
+		req.get_accounts = &accounts;
+		break;
+	}
+	send_request(peer, &req, NULL, 0);
+}
+
+static void step_schedule(struct peer *peer, struct tape *tape)
+{
+	switch (take(tape) % 4) {
+	case 0:
+		step_reserve(peer, tape);
+		break;
+	case 1:
+		step_create_stream(peer, tape);
+		break;
+	case 2:
+		step_stream(peer, tape);
+		break;
+	case 3:
+		step_look(peer, tape);
+		break;
+	}
+}
+
+static void expect_empty(const struct account *account)
+{
+	expect(account->n_buffers == 0 && account->n_models == 0);
+	expect(account->device_bytes == 0 && account->n_sessions == 0);
+}
+
+/* Nobody has anything any more. */
+static void expect_nothing_held(void)
+{
+	struct account *account;
+
+	for (unsigned int i = 0; i < fake.device.caps.cores; i++)
+		expect(policy_core_info(host.scheduler.policy, i).n_reservations == 0);
+	list_for_each (account, &host.scheduler.accounts.kept, link)
+		expect_empty(account);
+	list_for_each (account, &host.scheduler.accounts.accounts, link)
+		expect_empty(account);
+}
