@@ -421,6 +421,7 @@ static struct zhouyi_trace *trace_copy(struct zhouyi_client *client, const Zy__T
 		.cores = said->cores,
 		.placement = put(&texts, said->placement),
 		.more = said->more,
+		.stop_ns = said->stop,
 	};
 	for (size_t i = 0; i < said->n_records; i++)
 		b->records[i] = record_copy(said->records[i], &texts);

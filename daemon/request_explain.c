@@ -294,6 +294,7 @@ void request_get_trace(struct session *session, const Zy__Request *req, struct z
 	body.more = body.next < history->n;
 	body.now = loop_now();
 	body.cores = caps->cores;
+	body.stop = caps->stop_ns;
 	body.placement = (char *)request_placement_name(caps->placement);
 	response.body_case = ZY__RESPONSE__BODY_TRACE;
 	response.trace = &body;

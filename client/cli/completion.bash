@@ -20,7 +20,7 @@ _zhouyi_cli_value()
 	--socket | --labels | --output | -o) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	--policy) mapfile -t COMPREPLY < <(compgen -W 'zhouyi fifo round-robin drain all' -- "$cur") ;;
 	--drop) mapfile -t COMPREPLY < <(compgen -W 'latest queue: block block:' -- "$cur") ;;
-	--top | --repeat | --timeout | --core-mask | --cores | --name | --deadline | --period | --budget | --jitter | --frames | --seed | --duration) ;;
+	--top | --repeat | --timeout | --core-mask | --cores | --name | --deadline | --period | --budget | --jitter | --frames | --seconds | --seed | --duration) ;;
 	*) return 1 ;;
 	esac
 }
@@ -38,14 +38,15 @@ _zhouyi_cli()
 		esac
 	done
 	case $command in
-	'') options+=' --version infer stream reserve explain plan accounts load unload models status device inspect simulate version help' ;;
+	'') options+=' --version infer stream reserve explain plan accounts load unload models status device inspect record simulate version help' ;;
 	infer) options+=' --output --labels --top --repeat --priority --deadline --core-mask --cores --timeout' ;;
 	stream) options+=' --period --frames --priority --deadline --core-mask --drop --reserve --budget --jitter' ;;
 	reserve) options+=' --probe --period --deadline --budget --jitter --core-mask' ;;
 	load) options+=' --name' ;;
 	inspect) options+=' --instructions' ;;
+	record) options+=' --output --seconds' ;;
 	simulate) options+=' --policy --seed --duration --markdown' ;;
-	help) options='infer stream reserve explain plan accounts load unload models status device inspect simulate version help' ;;
+	help) options='infer stream reserve explain plan accounts load unload models status device inspect record simulate version help' ;;
 	esac
 	if [[ $cur == -* || -z $command || $command == help ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")

@@ -54,6 +54,10 @@ static const struct cli_command commands[] = {
 	{"device", "", "show the device and its counters", NULL, cli_device},
 	{"inspect", "FILE", "show what is in a loadable; needs no daemon",
 	 "      --instructions     every instruction, too\n", cli_inspect},
+	{"record", "", "write down what the daemon does, as a trace to simulate",
+	 "  -o, --output FILE      the trace; - for standard output\n"
+	 "      --seconds N        how long; Ctrl-C ends it earlier\n",
+	 cli_record},
 	{"simulate", "TRACE", "run a trace on a model of the device; needs no daemon",
 	 "      --policy POLICY    zhouyi (default), fifo, round-robin, drain, or all of them\n"
 	 "      --seed N           of the random numbers; drawn anew if the trace has none\n"

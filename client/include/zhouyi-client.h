@@ -677,7 +677,9 @@ struct zhouyi_trace {
 	uint64_t now_ns;
 	unsigned int cores; /* of the device */
 	const char *placement;
-	bool more; /* ask again at once: not everything fitted */
+	bool more;	  /* ask again at once: not everything fitted */
+	uint64_t stop_ns; /* a request that is stopped is off its cores after this; UINT64_MAX: not
+			     surely */
 };
 /* @since: 0, or `next` of the one before; UINT64_MAX: nothing, but where to begin. */
 ZHOUYI_API int zhouyi_trace_get(struct zhouyi_client *client, uint64_t since,

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Deadlines, streams, reservations and explanations, through the command line.
 . "$(dirname "$0")/common"
-plan 38
+plan 43
 
 # Without warm-up runs nobody knows how long a model takes before it has run.
 cat >"$dir/config.json" <<'EOC'
@@ -133,8 +133,16 @@ ok "frames with a reservation run beside a flood" \
 	stream short in64 --period 100ms --frames $((100 / slow)) --reserve --budget 15ms
 echo "# $(field done) done, $(field late) late, $(field dropped) dropped, $(field missed) missed"
 ok "nearly all of them in time" [ $(($(field late) + $(field missed) + $(field dropped))) -le $((5 * slow)) ]
+
+# What happens is recorded, with whom it happens to, and can be simulated.
+ok "what the daemon does is recorded" $cli record -o "$dir/trace.json" --seconds 1
+ok "with the program's name" grep -q '"greedy#[0-9]*"' "$dir/trace.json"
+ok "and can be simulated" $cli simulate "$dir/trace.json"
 kill -INT $flooder
 wait $flooder
+fails "where nothing happens there is nothing to record" 1 "nothing was answered meanwhile" \
+	$cli record -o "$dir/nothing.json" --seconds 1
+fails "a recording needs a length" 2 "--seconds is missing" $cli record -o "$dir/nothing.json"
 
 $cli accounts >"$dir/text"
 ok "accounts say who used the device" grep -q "greedy .*medium .*requests" "$dir/text"

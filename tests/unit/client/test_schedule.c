@@ -477,6 +477,7 @@ static void tracing(int socket)
 	said.next = 19;
 	said.placement = (char *)"one";
 	said.more = true;
+	said.stop = 20;
 	response.body_case = ZY__RESPONSE__BODY_TRACE;
 	response.trace = &said;
 	reply(socket, request, &response);
@@ -495,6 +496,7 @@ Test(schedule, a_trace_is_what_the_daemon_says)
 	cr_expect_eq(trace->records[1].stream, 5);
 	cr_expect_eq(trace->next, 19);
 	cr_expect(trace->more);
+	cr_expect_eq(trace->stop_ns, 20);
 	cr_expect_str_eq(trace->placement, "one");
 	zhouyi_free(trace);
 	end();
