@@ -64,14 +64,15 @@ static void share_masks(struct policy_share *share)
 /* Cores on which a job that occupies one for so long may ever be started. */
 static uint64_t cores_open_for(const struct policy *policy, const struct policy_flow *flow)
 {
-	uint64_t cores = flow->cores & policy->healthy;
+	uint64_t cores = flow->cores & policy->healthy, occupies;
 
 	if (!(cores & policy->reserved))
 		return cores;
+	occupies = job_occupies(policy, flow_head(flow), NULL);
 	for (uint64_t rest = cores & policy->reserved; rest; rest &= rest - 1) {
 		unsigned int core = (unsigned int)__builtin_ctzll(rest);
 
-		if (flow->occupies_ns > core_longest(policy, core, flow->reservation))
+		if (occupies > core_longest(policy, core, flow->reservation))
 			cores &= ~(UINT64_C(1) << core);
 	}
 	return cores;
@@ -198,7 +199,6 @@ int flow_push(struct policy *policy, struct policy_job *job)
 		return -ENOMEM;
 	if (!fits_flow(flow, job))
 		flow_become(policy, flow, job);
-	flow->occupies_ns = job_occupies(policy, job, NULL);
 	job->flow = flow;
 	job->node.single = job->node.gang = 0;
 	if (job->class == ZY_CLASS_REALTIME) {
@@ -214,8 +214,6 @@ int flow_push(struct policy *policy, struct policy_job *job)
 	if (flow_head(flow) == job) {
 		flow_place(policy, flow);
 		share_refresh(flow->share);
-	} else {
-		flow_refresh(policy, flow);
 	}
 	return 0;
 }

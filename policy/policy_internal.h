@@ -32,7 +32,6 @@ struct policy_flow {
 	bool no_gaps;
 	struct reservation *reservation; /* of frames that do not conform yet; NULL: none */
 	bool skipped;			 /* by the decision that is being made */
-	uint64_t occupies_ns;		 /* how long its latest job may occupy a core */
 	struct tree jobs;		 /* policy_job.node */
 	struct list link;		 /* policy.flows */
 	struct list account_link, client_link, gate_link;
