@@ -239,6 +239,17 @@ static bool next_stacked(struct policy *policy, uint64_t now_ns, struct policy_d
 	return false;
 }
 
+/* How long the job behind @job on a core may then still be there; 0: nothing is. */
+static uint64_t behind_occupies(const struct policy *policy, const struct policy_job *job,
+				unsigned int index)
+{
+	const struct core *core = &policy->cores[index];
+
+	if (core->n_jobs < 2 || core->jobs[0] != job)
+		return 0;
+	return job_occupies(policy, core->jobs[1], NULL);
+}
+
 /* A job on the device has reached its limit. Returns whether it has to be stopped. */
 static bool reach_limit(struct policy *policy, struct policy_job *job, uint64_t now_ns,
 			struct policy_decision *ret)
@@ -247,15 +258,24 @@ static bool reach_limit(struct policy *policy, struct policy_job *job, uint64_t 
 
 	/* Things may have become easier since it was started. */
 	for (uint64_t rest = job->on_cores & policy->reserved; rest; rest &= rest - 1) {
-		uint64_t until =
-			core_open_until(policy, first_core(rest), now_ns, job->reservation);
+		unsigned int index = first_core(rest);
+		uint64_t until = core_open_until(policy, index, now_ns,
+						 job->conforms_ns ? job->reservation : NULL);
+		uint64_t behind = behind_occupies(policy, job, index);
 
+		if (until == NEVER)
+			continue;
+		until = until > behind ? until - behind : 0;
 		open = until < open ? until : open;
 	}
 	tree_remove(&job->due);
-	if (open == NEVER)
+	if (open == NEVER) {
+		job->limited = false;
+		job->free_ns = add_ns(now_ns, job->bound_ns);
 		return false;
+	}
 	if (open > add_ns(now_ns, stop)) {
+		job->free_ns = open;
 		timer_set(policy, job, open - stop);
 		return false;
 	}

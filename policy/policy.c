@@ -347,6 +347,16 @@ static void watch_limit(struct policy *policy, struct policy_job *job, uint64_t 
 		timer_set(policy, job, add_ns(now_ns, job->limit_ns));
 }
 
+/* When it is surely off its cores, if it begins to run at @from_ns. */
+static uint64_t off_at(const struct policy *policy, const struct policy_job *job, uint64_t from_ns)
+{
+	uint64_t occupies = job->bound_ns;
+
+	if (job->limited && add_ns(job->limit_ns, policy->settings.stop_ns) < occupies)
+		occupies = job->limit_ns + policy->settings.stop_ns;
+	return add_ns(from_ns, occupies);
+}
+
 /* The job behind it, if there is one, is on its own time from now on. */
 static void core_take(struct policy *policy, unsigned int index, struct policy_job *job,
 		      uint64_t now_ns)
@@ -367,7 +377,7 @@ static void core_take(struct policy *policy, unsigned int index, struct policy_j
 	policy->stackable |= bit(index);
 	if (!was_first)
 		return;
-	core->jobs[0]->free_ns = add_ns(now_ns, job_occupies(policy, core->jobs[0], NULL));
+	core->jobs[0]->free_ns = off_at(policy, core->jobs[0], now_ns);
 	watch_limit(policy, core->jobs[0], now_ns);
 }
 
@@ -449,7 +459,7 @@ struct policy_decision job_start(struct policy *policy, struct policy_job *job, 
 				 bool owed, uint64_t now_ns)
 {
 	struct class *class = &policy->classes[job->class];
-	uint64_t from = now_ns, occupies, limit;
+	uint64_t from = now_ns, limit;
 
 	for (uint64_t rest = cores; rest; rest &= rest - 1) {
 		const struct core *core = &policy->cores[first_core(rest)];
@@ -459,7 +469,7 @@ struct policy_decision job_start(struct policy *policy, struct policy_job *job, 
 	}
 	explain(policy, job, cores);
 	unqueue(policy, job);
-	occupies = job_occupies(policy, job, &limit);
+	job_occupies(policy, job, &limit);
 	job->limited = limit != NEVER && (cores & policy->reserved);
 	job->limit_ns = limit;
 	if (job->conforms_ns)
@@ -469,7 +479,7 @@ struct policy_decision job_start(struct policy *policy, struct policy_job *job, 
 	job->on_cores = cores;
 	job->owed = owed;
 	job->charged_ns = 0;
-	job->free_ns = add_ns(from, occupies);
+	job->free_ns = off_at(policy, job, from);
 	for (uint64_t rest = cores; rest; rest &= rest - 1)
 		core_put(policy, first_core(rest), job);
 	if (from == now_ns)
