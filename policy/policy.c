@@ -6,6 +6,12 @@
 
 #include "policy/policy_internal.h"
 
+/*
+ * A class that could not run, for whatever reason, is not owed its floor of what others used
+ * before this: it may not hold up everybody for long. Much longer than a job on all cores.
+ */
+#define FLOOR_MEMORY_NS UINT64_C(2000000000)
+
 /* How far an account may run ahead of its share of device time. */
 #define SHARE_BURST_NS UINT64_C(100000000)
 
@@ -488,8 +494,8 @@ struct policy_decision job_start(struct policy *policy, struct policy_job *job, 
 	if (!owed)
 		class->floor_ns = policy->charged_ns;
 	charge(policy, job, (int64_t)job_charge(job));
-	if (owed && class->floor_ns + job->charged_ns * 100 < policy->charged_ns)
-		class->floor_ns = policy->charged_ns - job->charged_ns * 100;
+	if (owed && class->floor_ns + FLOOR_MEMORY_NS < policy->charged_ns)
+		class->floor_ns = policy->charged_ns - FLOOR_MEMORY_NS;
 	note_history(policy, job, cores, now_ns);
 	count_on_device(policy, job, 1, now_ns);
 	return (struct policy_decision){.action = POLICY_START, .job = job, .cores = cores};
