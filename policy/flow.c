@@ -28,20 +28,40 @@ static uint64_t by_weight(uint64_t ns, unsigned int weight)
  * Masks, from a flow up
  */
 
-/* The masks of @share, and of all above, follow from what it holds. */
-static void share_refresh(struct policy_share *share)
+/*
+ * Where a share begins that was idle and can run on @cores: where those are that were last
+ * served there. Who has had other cores for himself must not make it wait.
+ */
+static uint64_t start_vtime(const struct policy_share *group, uint64_t cores)
+{
+	uint64_t vtime = 0;
+
+	for (; cores; cores &= cores - 1) {
+		uint64_t here = group->core_vtime[__builtin_ctzll(cores)];
+
+		vtime = here > vtime ? here : vtime;
+	}
+	return vtime;
+}
+
+/* The masks of @share, and of all above, follow from what it holds; a job for @cores has come
+ * or gone. */
+static void share_refresh(struct policy_share *share, uint64_t cores)
 {
 	for (; share->parent; share = share->parent) {
 		const struct tree_node *root = share->children.root;
+		uint64_t start;
 
 		if (!root) {
 			tree_remove(&share->node);
 			continue;
 		}
-		if (share->node.tree)
+		if (share->node.tree) {
 			tree_remove(&share->node);
-		else if (share->vtime < share->parent->group_vtime)
-			share->vtime = share->parent->group_vtime;
+		} else {
+			start = start_vtime(share->parent, cores);
+			share->vtime = share->vtime > start ? share->vtime : start;
+		}
 		share->node.single = root->all_single;
 		share->node.gang = root->all_gang;
 		share->node.key[0] = share->vtime;
@@ -213,7 +233,7 @@ int flow_push(struct policy *policy, struct policy_job *job)
 		job->gate->n_queued++;
 	if (flow_head(flow) == job) {
 		flow_place(policy, flow);
-		share_refresh(flow->share);
+		share_refresh(flow->share, job->cores);
 	}
 	return 0;
 }
@@ -242,7 +262,7 @@ void flow_remove(struct policy *policy, struct policy_job *job)
 		flow_retire(flow);
 	else
 		flow_place(policy, flow);
-	share_refresh(flow->share);
+	share_refresh(flow->share, job->cores);
 }
 
 /*
@@ -269,9 +289,14 @@ void flow_served(struct policy_job *job)
 
 	if (job->class == ZY_CLASS_REALTIME)
 		return;
-	for (share = &job->client->shares[job->class]; share->parent; share = share->parent)
-		if (share->vtime > share->parent->group_vtime)
-			share->parent->group_vtime = share->vtime;
+	for (share = &job->client->shares[job->class]; share->parent; share = share->parent) {
+		for (uint64_t rest = job->on_cores; rest; rest &= rest - 1) {
+			uint64_t *vtime = &share->parent->core_vtime[__builtin_ctzll(rest)];
+
+			if (share->vtime > *vtime)
+				*vtime = share->vtime;
+		}
+	}
 }
 
 static void move_vtime(struct policy_share *share, int64_t ns)

@@ -80,7 +80,8 @@ struct policy_share {
 	struct policy_share *parent; /* borrowed; NULL: a class */
 	struct tree children;	     /* shares, or flows by the number of their first job */
 	uint64_t vtime;		     /* device time by weight */
-	uint64_t group_vtime;	     /* where a child that was idle begins */
+	/* Of its children, when they were last served on a core: there one begins that was idle. */
+	uint64_t core_vtime[POLICY_MAX_CORES];
 	unsigned int weight;
 };
 
