@@ -130,7 +130,24 @@ static struct policy_flow *find_first(struct policy *policy, uint64_t single, ui
 	return flow;
 }
 
-/* The job wants more cores than are free: keep them for it, for a while. Returns those. */
+/* The gaps between frames that @job could use close: from then on its cores are not kept. */
+static void watch_gaps(struct policy *policy, const struct policy_job *job, uint64_t cores,
+		       uint64_t now_ns)
+{
+	uint64_t occupies = job_occupies(policy, job, NULL);
+
+	for (uint64_t rest = cores & policy->reserved; rest; rest &= rest - 1) {
+		uint64_t open = core_open_until(policy, first_core(rest), now_ns, NULL);
+
+		if (open != NEVER && open - occupies + 1 < policy->held_until_ns)
+			policy->held_until_ns = open - occupies + 1;
+	}
+}
+
+/*
+ * The job wants more cores than are free: keep them for it, for a while. Returns those. However
+ * many such jobs there are and take turns, cores are kept for half of the time at most.
+ */
 static uint64_t collect(struct policy *policy, const struct policy_job *job, uint64_t cores,
 			uint64_t now_ns)
 {
@@ -138,15 +155,13 @@ static uint64_t collect(struct policy *policy, const struct policy_job *job, uin
 
 	if (policy->held)
 		return 0; /* for another one, which comes first */
-	if (policy->collector != job) {
-		policy->collector = job;
-		policy->collecting_ns = now_ns;
-	}
+	policy->collector = job;
 	if (now_ns - policy->collecting_ns >= 2 * most)
 		policy->collecting_ns = now_ns;
 	if (now_ns - policy->collecting_ns >= most)
 		return 0; /* others may have their turn for as long */
 	policy->held = job->cores;
+	watch_gaps(policy, job, cores, now_ns);
 	return cores;
 }
 
@@ -333,6 +348,8 @@ static uint64_t ask_again(const struct policy *policy, uint64_t now_ns)
 	const struct tree_node *node = tree_first(&policy->timers);
 	uint64_t at = node ? node->key[0] : NEVER, most = policy->settings.collect_ns, turn;
 
+	if (policy->held && policy->held_until_ns < at)
+		at = policy->held_until_ns;
 	if (!policy->collector || !most)
 		return at;
 	/* The end of the present half: of keeping cores, or of leaving them to others. */
@@ -348,6 +365,7 @@ struct policy_decision policy_next(struct policy *policy, uint64_t now_ns)
 	struct policy_decision decision = {.ask_again_ns = NEVER};
 
 	policy->held = 0;
+	policy->held_until_ns = NEVER;
 	if (next_due(policy, now_ns, &decision))
 		return decision;
 	if (!tree_is_empty(&policy->first)) {

@@ -100,9 +100,12 @@ static uint64_t cores_open_for(const struct policy *policy, const struct policy_
 
 static uint64_t flow_mask(const struct policy *policy, const struct policy_flow *flow)
 {
+	uint64_t cores;
+
 	if (flow->skipped || (flow->gate && flow->gate->closed) || flow->client->account->blocked)
 		return 0;
-	return cores_open_for(policy, flow);
+	cores = cores_open_for(policy, flow);
+	return (unsigned int)__builtin_popcountll(cores) < flow->n_cores ? 0 : cores;
 }
 
 void flow_refresh(struct policy *policy, struct policy_flow *flow)

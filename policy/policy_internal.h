@@ -85,7 +85,7 @@ struct policy {
 	/* The multi-core job that other jobs leave cores to, and since when. */
 	const struct policy_job *collector;
 	uint64_t collecting_ns;
-	uint64_t held;
+	uint64_t held, held_until_ns;
 };
 
 /* flow.c */
