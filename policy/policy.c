@@ -226,11 +226,11 @@ static bool can_be_placed(const struct policy *policy, const struct policy_job *
 	return n == 1 || policy->placement == POLICY_PLACEMENT_EXACT || n == policy->n_cores;
 }
 
-static void watch_deadline(struct policy *policy, struct policy_job *job)
+void watch_deadline(struct policy *policy, struct policy_job *job)
 {
 	uint64_t last = job->deadline_ns;
 
-	if (!job->deadline_ns || job->reservation)
+	if (!job->deadline_ns || job->state == JOB_EARLY || job->state == JOB_FRAME)
 		return;
 	/* One nanosecond after it could last be started in time. */
 	last = last > job->fastest_ns ? last - job->fastest_ns : 0;

@@ -182,6 +182,9 @@ enum timer_owner { TIMER_JOB, TIMER_ACCOUNT, TIMER_RESERVATION };
 void timer_insert(struct policy *policy, struct tree_node *node, uint64_t at_ns, uint64_t id,
 		  enum timer_owner owner);
 
+/* A queued job expires, unless it is a frame. */
+void watch_deadline(struct policy *policy, struct policy_job *job);
+
 /* Tell next() about a job at a moment, instead of one it had before. */
 void timer_set(struct policy *policy, struct policy_job *job, uint64_t at_ns);
 

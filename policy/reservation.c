@@ -176,6 +176,7 @@ static void frame_degrade(struct policy *policy, struct policy_job *job)
 	}
 	job->state = JOB_QUEUED;
 	job->conforms_ns = 0;
+	watch_deadline(policy, job);
 }
 
 void policy_release(struct policy *policy, struct reservation *r, uint64_t now_ns)
@@ -185,6 +186,7 @@ void policy_release(struct policy *policy, struct reservation *r, uint64_t now_n
 	struct policy_flow *flow;
 
 	(void)now_ns;
+	r->released = true;
 	while (!list_is_empty(&r->waiting))
 		frame_degrade(policy, list_first(&r->waiting, struct policy_job, early_link));
 	for (node = tree_first(&core->frames); node; node = next) {
@@ -201,7 +203,6 @@ void policy_release(struct policy *policy, struct reservation *r, uint64_t now_n
 	tree_remove(&r->sleep);
 	core->n_reservations--;
 	r->client->n_reservations--;
-	r->released = true;
 	core_account(policy, r->core);
 	reservation_drop(r);
 }
