@@ -141,20 +141,62 @@ static void reservation_drop(struct reservation *r)
 		free(r);
 }
 
+/* Frames that conformed have to wait again, before those that wait already. */
+static void frames_demote(struct policy *policy, struct reservation *r)
+{
+	struct tree_node *node = tree_first(&policy->cores[r->core].frames), *next;
+	struct policy_job *job;
+	struct list all;
+
+	list_init(&all);
+	for (; node; node = next) {
+		next = tree_next(node);
+		job = tree_entry(node, struct policy_job, node);
+		if (job->reservation != r)
+			continue;
+		frame_unqueue(policy, job);
+		/* No memory for a flow: it stays. */
+		if (flow_push(policy, job) < 0) {
+			frame_queue(policy, job);
+			continue;
+		}
+		job->state = JOB_EARLY;
+		job->conforms_ns = 0;
+		r->next_ns -= r->spec.period_ns;
+		list_append(&all, &job->early_link);
+	}
+	while ((job = list_first(&r->waiting, struct policy_job, early_link))) {
+		tree_remove(&job->due);
+		list_remove(&job->early_link);
+		list_append(&all, &job->early_link);
+	}
+	while ((job = list_first(&all, struct policy_job, early_link))) {
+		list_remove(&job->early_link);
+		list_append(&r->waiting, &job->early_link);
+	}
+}
+
+/*
+ * What it took too much is taken from those behind it, even if they came in time: they would
+ * be late now, and go before frames of others that are not.
+ */
+static void frame_overran(struct policy *policy, struct reservation *r, uint64_t run_ns)
+{
+	unsigned __int128 excess = run_ns - r->spec.budget_ns;
+
+	r->overruns++;
+	frames_demote(policy, r);
+	r->next_ns = add_ns(r->next_ns, (uint64_t)(excess * r->spec.period_ns / r->spec.budget_ns));
+	watch_first(policy, r);
+}
+
 void frame_finish(struct policy *policy, struct policy_job *job, uint64_t run_ns, uint64_t now_ns)
 {
 	struct reservation *r = job->reservation;
 
-	(void)policy;
 	job->reservation = NULL;
-	if (run_ns > r->spec.budget_ns) {
-		unsigned __int128 excess = run_ns - r->spec.budget_ns;
-
-		r->overruns++;
-		r->next_ns = add_ns(r->next_ns,
-				    (uint64_t)(excess * r->spec.period_ns / r->spec.budget_ns));
-		watch_first(policy, r);
-	}
+	if (run_ns > r->spec.budget_ns && !r->released)
+		frame_overran(policy, r, run_ns);
 	if (run_ns && job->conforms_ns && now_ns > job->deadline_ns)
 		r->missed++;
 	r->n_jobs--;
