@@ -42,6 +42,7 @@ units   := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/test_*.c))
 unit     = $(filter $(B)/tests/unit/$1/test_%,$(units))
 fuzzers := $(basename $(filter-out %_seeds.o,$(call objects,tests/fuzz)))
 helpers := $(basename $(call objects,tests/e2e tests/bench tests/reliability tests/realtime))
+properties := $(B)/tests/policy/properties
 examples := $(basename $(call objects,client/examples))
 programs := $(B)/zhouyid $(B)/zhouyi-cli $(B)/zhouyi-cc
 
@@ -82,6 +83,7 @@ $(call unit,$1): %: %.o $$(filter-out $(B)/tests/unit/$1/test_%,$$(call objects,
 endef
 $(foreach r,npu loadable policy simulate compiler daemon client cli proto,$(eval $(call unit-room,$r,$(if $(filter proto,$r),$(B)/libproto.a,$($r)))))
 $(fuzzers): %: %.o $(B)/libcompiler.a $(B)/libsimulate.a $(daemon)
+$(properties): $(call objects,tests/policy) $(policy)
 $(helpers) $(examples): %: %.o $(so) $(client) $(B)/libproto.a
 
 $(B)/zhouyid $(units) $(fuzzers): libs = $(call libs_of,libevent_core libevent_pthreads libprotobuf-c jansson libmd) -lm
@@ -90,7 +92,7 @@ $(B)/zhouyi-cc: libs = -lm
 $(units): libs += $(call libs_of,libpng libjpeg) -lcriterion
 $(helpers): libs = $(call libs_of,libprotobuf-c) -lm
 $(fuzzers): libs += -fsanitize=fuzzer
-$(programs) $(units) $(fuzzers) $(helpers) $(examples):
+$(programs) $(units) $(fuzzers) $(helpers) $(examples) $(properties):
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(cflags) $(LDFLAGS) $(rpath) -o $@ $(filter %.o %.a %.so,$^) $(libs)
 $(so).$(abi): client/zhouyi-client.map $(client)

@@ -1,10 +1,10 @@
 # Everything that checks, measures or shows; the product's own rules are in the Makefile.
-tests := $(units) $(wildcard tests/e2e/*.sh) $(B)/check-abi $(B)/check-npu
+tests := $(units) $(wildcard tests/e2e/*.sh) $(properties) $(B)/check-abi $(B)/check-npu
 
 # The two commands of the README: set up, then do it.
 demo check: %: ; @scripts/setup $@ && $(MAKE) --no-print-directory $(jobs) $@-run
 demo-run: all		; @B=$(B) scripts/demo
-check-run: all $(units) $(helpers) $(examples) $(B)/check-abi $(B)/check-npu
+check-run: all $(units) $(helpers) $(properties) $(examples) $(B)/check-abi $(B)/check-npu
 	@B=$(B) SAN=$(SAN) tests/run $(tests)
 check-asan:		; @scripts/setup check && $(MAKE) --no-print-directory $(jobs) B=$(B)-asan SAN=address,undefined check-run
 # Criterion does not start under ThreadSanitizer, and races live in the running daemon anyway.
@@ -52,8 +52,11 @@ reliability: all $(helpers)	; @B=$(B) tests/reliability/run $(if $(WRITE),--writ
 scheduling: $(B)/zhouyi-cli	; @B=$(B) tests/scheduling/run $(if $(WRITE),--write)
 # The tests of recovery notice when it is broken.
 check-mutants:		; @scripts/setup mutants && B=$(B)-asan tests/reliability/check-mutants
+# The scheduling policy: a million random schedules, and long ones with reservations.
+check-policy: $(properties)
+	$< --schedules 1000000 --long 100 $(if $(SEED),--seed $(SEED))
 # Exactly one answer, whatever happens: every interleaving of a model of it.
 check-model:		; @scripts/setup model && B=$(B) tests/model/run
 check-fuzz: fuzz	; @B=$(B)-fuzz tests/fuzz/run $(FUZZ_SECONDS)
 coverage:		; @scripts/setup coverage && $(MAKE) --no-print-directory B=$(B)-cov COV=1 CFLAGS='-Og -g' check-run && gcovr --object-directory $(B)-cov
-.PHONY: demo check check-kernel check-kernel-stock check-kernel-kasan guest-programs demo-run check-run check-asan check-tsan check-e2e bench fuzz fuzzers check-fuzz check-model check-mutants reliability scheduling coverage
+.PHONY: demo check check-kernel check-kernel-stock check-kernel-kasan guest-programs demo-run check-run check-asan check-tsan check-e2e bench fuzz fuzzers check-fuzz check-model check-policy check-mutants reliability scheduling coverage
