@@ -85,6 +85,7 @@ $(foreach r,npu loadable policy simulate compiler daemon client cli proto,$(eval
 $(fuzzers): %: %.o $(B)/libcompiler.a $(B)/libsimulate.a $(daemon)
 $(properties): $(call objects,tests/policy) $(policy)
 $(helpers) $(examples): %: %.o $(so) $(client) $(B)/libproto.a
+$(B)/tests/bench/policy: $(policy)
 
 $(B)/zhouyid $(units) $(fuzzers): libs = $(call libs_of,libevent_core libevent_pthreads libprotobuf-c jansson libmd) -lm
 $(B)/zhouyi-cli: libs = $(call libs_of,jansson libpng libjpeg) -lm

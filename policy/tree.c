@@ -74,13 +74,21 @@ static uint32_t priority_of(const struct tree_node *node)
 void tree_insert(struct tree *tree, struct tree_node *node)
 {
 	struct tree_node **link = &tree->root, *parent = NULL;
+	bool is_first = true;
 
 	while (*link) {
 		parent = *link;
 		parent->all_single |= node->single;
 		parent->all_gang |= node->gang;
-		link = is_before(node, parent) ? &parent->left : &parent->right;
+		if (is_before(node, parent)) {
+			link = &parent->left;
+		} else {
+			link = &parent->right;
+			is_first = false;
+		}
 	}
+	if (is_first)
+		tree->first = node;
 	node->left = node->right = NULL;
 	node->parent = parent;
 	node->tree = tree;
@@ -109,6 +117,8 @@ void tree_remove(struct tree_node *node)
 {
 	if (!node->tree)
 		return;
+	if (node->tree->first == node)
+		node->tree->first = tree_next(node);
 	while (node->left || node->right) {
 		if (!node->right || (node->left && node->left->priority > node->right->priority))
 			rotate_up(node->left);
@@ -133,11 +143,7 @@ bool tree_mask(struct tree_node *node, uint64_t single, uint64_t gang)
 
 struct tree_node *tree_first(const struct tree *tree)
 {
-	struct tree_node *node = tree->root;
-
-	while (node && node->left)
-		node = node->left;
-	return node;
+	return tree->first;
 }
 
 struct tree_node *tree_next(const struct tree_node *node)

@@ -21,7 +21,7 @@ struct tree_node {
 };
 
 struct tree {
-	struct tree_node *root;
+	struct tree_node *root, *first;
 	size_t n;
 };
 
