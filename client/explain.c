@@ -7,28 +7,6 @@
 #include "client/text.h"
 #include "proto/scope.h"
 
-/*
- * Room for a struct of @size bytes, with its arrays behind it, and then for all strings of
- * the message: each of them takes more in the message, unless it is empty.
- */
-static void *block(struct zhouyi_client *client, const ProtobufCMessage *said, size_t size,
-		   char **ret_texts)
-{
-	char *memory = calloc(1, size + protobuf_c_message_get_packed_size(said));
-
-	if (!memory) {
-		zy_client_fail(client, ZHOUYI_ERROR_NO_MEMORY, NULL);
-		return NULL;
-	}
-	*ret_texts = memory + size;
-	return memory;
-}
-
-static const char *put(char **texts, const char *text)
-{
-	return text[0] ? zy_text_put(texts, text) : "";
-}
-
 static enum zhouyi_class class_of(uint32_t said)
 {
 	return said < ZY_CLASS_MAX_ ? (enum zhouyi_class)said : ZHOUYI_CLASS_INTERACTIVE;
@@ -58,9 +36,9 @@ static struct zhouyi_record record_copy(const Zy__Record *said, char **texts)
 		.request = said->request,
 		.session = said->session,
 		.uid = said->uid,
-		.client = put(texts, said->client),
-		.model = put(texts, said->model),
-		.model_hash = put(texts, said->model_hash),
+		.client = zy_text_append(texts, said->client),
+		.model = zy_text_append(texts, said->model),
+		.model_hash = zy_text_append(texts, said->model_hash),
 		.request_class = class_of(said->class_),
 		.error = said->status >= 0 && said->status < ZY_STATUS_MAX_
 				 ? -said->status
@@ -88,14 +66,14 @@ static struct zhouyi_explanation *explanation_copy(struct zhouyi_client *client,
 	struct explanation_block *b;
 	char *texts;
 
-	b = block(client, &said->base,
-		  sizeof(*b) + said->n_occupants * sizeof(struct zhouyi_occupant), &texts);
+	b = zy_text_block(client, &said->base,
+			  sizeof(*b) + said->n_occupants * sizeof(struct zhouyi_occupant), &texts);
 	if (!b)
 		return NULL;
 	b->explanation = (struct zhouyi_explanation){
 		.request = record_copy(said->request, &texts),
-		.state = put(&texts, said->state),
-		.waited_for = put(&texts, said->waited_for),
+		.state = zy_text_append(&texts, said->state),
+		.waited_for = zy_text_append(&texts, said->waited_for),
 		.n_occupants = said->n_occupants,
 		.occupants = b->occupants,
 		.idle_ns = said->idle,
@@ -105,7 +83,7 @@ static struct zhouyi_explanation *explanation_copy(struct zhouyi_client *client,
 
 		b->occupants[i] = (struct zhouyi_occupant){
 			.session = o->session,
-			.client = put(&texts, o->client),
+			.client = zy_text_append(&texts, o->client),
 			.uid = o->uid,
 			.request_class = class_of(o->class_),
 			.ns = o->ns,
@@ -152,8 +130,8 @@ static void plan_entries_copy(struct zhouyi_plan_entry *ret, const Zy__Plan *sai
 			.request = e->request,
 			.session = e->session,
 			.uid = e->uid,
-			.client = put(texts, e->client),
-			.model = put(texts, e->model),
+			.client = zy_text_append(texts, e->client),
+			.model = zy_text_append(texts, e->model),
 			.request_class = class_of(e->class_),
 			.accepted_ns = e->accepted,
 			.start_ns = e->start,
@@ -175,8 +153,8 @@ static void plan_reservations_copy(struct zhouyi_plan_reservation *ret, const Zy
 			.reservation = r->reservation,
 			.session = r->session,
 			.uid = r->uid,
-			.client = put(texts, r->client),
-			.model = put(texts, r->model),
+			.client = zy_text_append(texts, r->client),
+			.model = zy_text_append(texts, r->model),
 			.core = r->core,
 			.budget_ns = r->budget,
 			.period_ns = r->period,
@@ -228,11 +206,12 @@ static struct zhouyi_plan *plan_copy(struct zhouyi_client *client, const Zy__Pla
 	char *texts;
 
 	/* All of them are as aligned as 64-bit numbers are. */
-	plan = block(client, &said->base,
-		     sizeof(*plan) + said->n_queue * sizeof(*entries) +
-			     said->n_reservations * sizeof(*reservations) +
-			     said->n_classes * sizeof(*classes) + said->n_cores * sizeof(*cores),
-		     &texts);
+	plan = zy_text_block(client, &said->base,
+			     sizeof(*plan) + said->n_queue * sizeof(*entries) +
+				     said->n_reservations * sizeof(*reservations) +
+				     said->n_classes * sizeof(*classes) +
+				     said->n_cores * sizeof(*cores),
+			     &texts);
 	if (!plan)
 		return NULL;
 	entries = (struct zhouyi_plan_entry *)(plan + 1);
@@ -288,8 +267,8 @@ static struct zhouyi_usage *usages_copy(struct zhouyi_usage *ret, const Zy__Acco
 {
 	for (size_t i = 0; i < said->n_usage; i++)
 		*ret++ = (struct zhouyi_usage){
-			.client = put(texts, said->usage[i]->client),
-			.model = put(texts, said->usage[i]->model),
+			.client = zy_text_append(texts, said->usage[i]->client),
+			.model = zy_text_append(texts, said->usage[i]->model),
 			.requests = said->usage[i]->requests,
 			.device_ns = said->usage[i]->device_time,
 		};
@@ -304,7 +283,7 @@ static struct zhouyi_account_client *account_clients_copy(struct zhouyi_account_
 
 		*ret++ = (struct zhouyi_account_client){
 			.session = c->session,
-			.client = put(texts, c->client),
+			.client = zy_text_append(texts, c->client),
 			.pid = c->pid,
 			.queued = c->queued,
 			.running = c->running,
@@ -354,10 +333,10 @@ static struct zhouyi_account_list *accounts_copy(struct zhouyi_client *client,
 		n_usages += said->accounts[i]->n_usage;
 		n_clients += said->accounts[i]->n_clients;
 	}
-	list = block(client, &said->base,
-		     sizeof(*list) + said->n_accounts * sizeof(*accounts) +
-			     n_clients * sizeof(*clients) + n_usages * sizeof(*usages),
-		     &texts);
+	list = zy_text_block(client, &said->base,
+			     sizeof(*list) + said->n_accounts * sizeof(*accounts) +
+				     n_clients * sizeof(*clients) + n_usages * sizeof(*usages),
+			     &texts);
 	if (!list)
 		return NULL;
 	accounts = (struct zhouyi_account *)((char *)list + sizeof(*list));
@@ -408,8 +387,8 @@ static struct zhouyi_trace *trace_copy(struct zhouyi_client *client, const Zy__T
 	struct trace_block *b;
 	char *texts;
 
-	b = block(client, &said->base, sizeof(*b) + said->n_records * sizeof(struct zhouyi_record),
-		  &texts);
+	b = zy_text_block(client, &said->base,
+			  sizeof(*b) + said->n_records * sizeof(struct zhouyi_record), &texts);
 	if (!b)
 		return NULL;
 	b->trace = (struct zhouyi_trace){
@@ -419,7 +398,7 @@ static struct zhouyi_trace *trace_copy(struct zhouyi_client *client, const Zy__T
 		.lost = said->lost,
 		.now_ns = said->now,
 		.cores = said->cores,
-		.placement = put(&texts, said->placement),
+		.placement = zy_text_append(&texts, said->placement),
 		.more = said->more,
 		.stop_ns = said->stop,
 	};

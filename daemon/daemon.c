@@ -369,6 +369,7 @@ void daemon_finish(struct daemon *daemon)
 	watchdog_finish(&daemon->watchdog);
 	listener_finish(&daemon->listener);
 	session_group_finish(&daemon->sessions);
+	daemon->reload.again = false;
 	/* Calls back for everything it still had in hand, to sessions that are gone. */
 	worker_destroy(daemon->worker);
 	if (daemon->has_scheduler)

@@ -19,6 +19,9 @@ _zhouyi_cli_value()
 	--priority) mapfile -t COMPREPLY < <(compgen -W 'realtime interactive normal background' -- "$cur") ;;
 	--socket | --labels | --output | -o) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	--policy) mapfile -t COMPREPLY < <(compgen -W 'zhouyi fifo round-robin drain all' -- "$cur") ;;
+	--uid) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
+	--gid) mapfile -t COMPREPLY < <(compgen -g -- "$cur") ;;
+	--unit | --slice) ;;
 	--drop) mapfile -t COMPREPLY < <(compgen -W 'latest queue: block block:' -- "$cur") ;;
 	--top | --repeat | --timeout | --core-mask | --cores | --name | --deadline | --period | --budget | --jitter | --frames | --seconds | --seed | --duration) ;;
 	*) return 1 ;;
@@ -38,15 +41,16 @@ _zhouyi_cli()
 		esac
 	done
 	case $command in
-	'') options+=' --version infer stream reserve explain plan accounts load unload models status device inspect record simulate version help' ;;
+	'') options+=' --version infer stream reserve explain plan accounts load unload models status device whoami policy inspect record simulate version help' ;;
 	infer) options+=' --output --labels --top --repeat --priority --deadline --core-mask --cores --timeout' ;;
 	stream) options+=' --period --frames --priority --deadline --core-mask --drop --reserve --budget --jitter' ;;
 	reserve) options+=' --probe --period --deadline --budget --jitter --core-mask' ;;
 	load) options+=' --name' ;;
+	policy) options+=' --uid --gid --unit --slice' ;;
 	inspect) options+=' --instructions' ;;
 	record) options+=' --output --seconds' ;;
 	simulate) options+=' --policy --seed --duration --markdown' ;;
-	help) options='infer stream reserve explain plan accounts load unload models status device inspect record simulate version help' ;;
+	help) options='infer stream reserve explain plan accounts load unload models status device whoami policy inspect record simulate version help' ;;
 	esac
 	if [[ $cur == -* || -z $command || $command == help ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
@@ -54,6 +58,7 @@ _zhouyi_cli()
 	fi
 	case $command in
 	infer | stream | reserve) mapfile -t COMPREPLY < <(compgen -f -- "$cur"; compgen -W "$(_zhouyi_cli_kept)" -- "$cur") ;;
+	policy) mapfile -t COMPREPLY < <(compgen -W 'test load load-native infer reserve admin' -- "$cur") ;;
 	unload) mapfile -t COMPREPLY < <(compgen -W "$(_zhouyi_cli_kept)" -- "$cur") ;;
 	load | inspect | simulate) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	esac

@@ -52,6 +52,15 @@ static const struct cli_command commands[] = {
 	{"models", "", "list the models that are loaded", NULL, cli_models},
 	{"status", "", "show what the daemon does", NULL, cli_status},
 	{"device", "", "show the device and its counters", NULL, cli_device},
+	{"whoami", "", "show who the daemon takes you for, and what you may do", NULL, cli_whoami},
+	{"policy", "test [OPERATION...]", "show what somebody may do, by the rules in effect",
+	 "      --uid USER         a user, with the groups that one has\n"
+	 "      --gid GROUP        in this group, and no others but those named; any number\n"
+	 "      --unit UNIT        running in this unit: camera.service\n"
+	 "      --slice SLICE      running in this slice: cameras.slice\n"
+	 "Fails if one of the OPERATIONs would be denied: load, load-native, infer, reserve,\n"
+	 "admin. About others may ask who has the right admin.\n",
+	 cli_policy},
 	{"inspect", "FILE", "show what is in a loadable; needs no daemon",
 	 "      --instructions     every instruction, too\n", cli_inspect},
 	{"record", "", "write down what the daemon does, as a trace to simulate",

@@ -525,8 +525,8 @@ struct zhouyi_model_list {
 ZHOUYI_API int zhouyi_model_list_get(struct zhouyi_client *client, struct zhouyi_model_list **ret);
 
 /*
- * Explanations. Everybody sees the requests of their own user; root and the daemon's own
- * user see all.
+ * Explanations. Everybody sees the requests of their own user; who has the right admin sees
+ * all.
  */
 
 /* A request that was answered, or is on its way. Times are of CLOCK_MONOTONIC. */
@@ -667,6 +667,56 @@ struct zhouyi_account_list {
 	const struct zhouyi_account *accounts;
 };
 ZHOUYI_API int zhouyi_accounts_get(struct zhouyi_client *client, struct zhouyi_account_list **ret);
+
+/*
+ * Access: who the daemon takes a client for, by what the kernel says, and what that may
+ * do by the daemon's rules.
+ */
+
+struct zhouyi_right {
+	const char *name; /* "load", "load-native", "infer", "reserve", "admin" */
+	bool allowed;
+};
+
+struct zhouyi_access {
+	bool has_uid, has_gid; /* false: it has no number in the daemon's user namespace */
+	unsigned int uid, gid;
+	size_t n_groups; /* supplementary */
+	const unsigned int *groups;
+	int64_t pid;		  /* as the daemon sees it; 0: it cannot */
+	bool placed;		  /* the daemon knows the two that follow */
+	const char *unit;	  /* "camera.service"; empty: in none */
+	const char *slice;	  /* "cameras.slice" */
+	const char *user_unit;	  /* in the user's own manager; nothing depends on it */
+	const char *cgroup;	  /* empty: not known */
+	const char *label;	  /* of a security module; empty: none */
+	size_t n_rules;		  /* that apply, the weakest first */
+	const char *const *rules; /* "default", "user:alice" */
+	size_t n_rights;	  /* all there are */
+	const struct zhouyi_right *rights;
+	enum zhouyi_class class_ceiling; /* the most urgent one allowed */
+	uint64_t cores;			 /* bit i: core i */
+	bool unplaced;			 /* nothing is allowed, because rules ask where it runs */
+	/* Whose limits these are: "slice:cameras.slice"; empty: the user's. 0: no limit. */
+	const char *principal;
+	unsigned int weight, max_queued, max_running, max_buffers, max_models, share_percent;
+	uint64_t max_device_bytes;
+};
+/* Who am I? */
+ZHOUYI_API int zhouyi_whoami(struct zhouyi_client *client, struct zhouyi_access **ret);
+
+/* Somebody imagined; what is not said is not known. */
+struct zhouyi_principal {
+	bool has_uid;
+	unsigned int uid;
+	size_t n_groups; /* its own and supplementary */
+	const unsigned int *groups;
+	const char *unit, *slice; /* NULL: none */
+};
+/* What might that one do? ZHOUYI_ERROR_DENIED: about others may ask who has the right admin. */
+ZHOUYI_API int zhouyi_access_test(struct zhouyi_client *client,
+				  const struct zhouyi_principal *principal,
+				  struct zhouyi_access **ret);
 
 /* Requests that were answered, in the order in which they ended. */
 struct zhouyi_trace {
