@@ -9,6 +9,8 @@ check-run: all $(units) $(helpers) $(properties) $(examples) $(B)/check-abi $(B)
 check-asan:		; @scripts/setup check && $(MAKE) --no-print-directory $(jobs) B=$(B)-asan SAN=address,undefined check-run
 # Criterion does not start under ThreadSanitizer, and races live in the running daemon anyway.
 check-tsan:		; @scripts/setup check && $(MAKE) --no-print-directory $(jobs) B=$(B)-tsan SAN=thread check-e2e
+check-units: all $(units)
+	@B=$(B) SAN=$(SAN) tests/run $(units)
 check-e2e: all $(helpers) $(examples)
 	@B=$(B) SAN=$(SAN) tests/run $(wildcard tests/e2e/*.sh)
 %.run: %		; B=$(B) $<
@@ -59,4 +61,4 @@ check-policy: $(properties)
 check-model:		; @scripts/setup model && B=$(B) tests/model/run
 check-fuzz: fuzz	; @B=$(B)-fuzz tests/fuzz/run $(FUZZ_SECONDS)
 coverage:		; @scripts/setup coverage && $(MAKE) --no-print-directory B=$(B)-cov COV=1 CFLAGS='-Og -g' check-run && gcovr --object-directory $(B)-cov
-.PHONY: demo check check-kernel check-kernel-stock check-kernel-kasan guest-programs demo-run check-run check-asan check-tsan check-e2e bench fuzz fuzzers check-fuzz check-model check-policy check-mutants reliability scheduling coverage
+.PHONY: demo check check-kernel check-kernel-stock check-kernel-kasan guest-programs demo-run check-run check-asan check-tsan check-units check-e2e bench fuzz fuzzers check-fuzz check-model check-policy check-mutants reliability scheduling coverage
