@@ -226,7 +226,7 @@ TEST_QUIET(what_is_freed_can_be_had_again)
 	struct npu npu = npu_open();
 	struct bo bo;
 
-	for (int i = 0; i < 40; i++) {
+	for (int i = 0; i < 20; i++) {
 		check_eq(bo_try_create(&npu, 4 * MIB, 0, &bo), 0);
 		bo_destroy(&bo);
 	}
