@@ -112,7 +112,7 @@ static int zhouyi_runtime_resume(struct device *dev)
 	struct zhouyi_device *zdev = dev_get_drvdata(dev);
 	int ret;
 
-	/* Not with the lock: clocks have locks of their own, and recovery must not wait for those. */
+	/* Not with the lock: clocks have locks of their own, for which recovery must not wait. */
 	ret = zhouyi_power_on(zdev);
 	if (ret)
 		return ret;

@@ -190,6 +190,7 @@ struct zhouyi_device {
 	struct mutex bos_lock;
 	struct list_head bos;		/* zhouyi_bo.link */
 	u64 zone_used[ZHOUYI_ZONES];
+	struct page *dummy;		/* for mappings of memory that went with the device */
 	struct gen_pool *sram;		/* or NULL */
 	u64 sram_address;		/* device address of its first byte */
 	phys_addr_t sram_start;

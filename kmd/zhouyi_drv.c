@@ -178,6 +178,7 @@ static const struct drm_driver zhouyi_drm_driver = {
 	.postclose = zhouyi_postclose,
 	.show_fdinfo = zhouyi_show_fdinfo,
 	.gem_create_object = zhouyi_gem_create_object,
+	.gem_prime_import = zhouyi_gem_import,
 	.gem_prime_import_sg_table = zhouyi_gem_import_sg_table,
 	.ioctls = zhouyi_ioctls,
 	.num_ioctls = ARRAY_SIZE(zhouyi_ioctls),

@@ -10,6 +10,7 @@
 
 #include <drm/drm_drv.h>
 #include <drm/drm_gem.h>
+#include <drm/drm_managed.h>
 #include <drm/drm_prime.h>
 #include <drm/drm_print.h>
 #include <drm/drm_utils.h>
@@ -89,13 +90,18 @@ static void zhouyi_bo_free(struct drm_gem_object *obj)
 {
 	struct zhouyi_device *zdev = to_zhouyi(obj->dev);
 	struct zhouyi_bo *bo = to_zhouyi_bo(obj);
+	struct dma_buf *revoked;
 
 	zhouyi_bo_remove(zdev, bo);
+	revoked = bo->revoked;
 	switch (bo->kind) {
 	case ZHOUYI_BO_SHMEM:
 	case ZHOUYI_BO_IMPORTED:
 		zhouyi_bo_unmap(bo);
 		drm_gem_shmem_free(&bo->shmem);
+		/* Last: the reservation object was its. */
+		if (revoked)
+			dma_buf_put(revoked);
 		break;
 	case ZHOUYI_BO_CONTIGUOUS:
 	case ZHOUYI_BO_SRAM:
@@ -110,8 +116,17 @@ static void zhouyi_bo_free(struct drm_gem_object *obj)
  * System memory behind an IOMMU, and what comes from others
  */
 
+static struct dma_buf *zhouyi_shmem_export(struct drm_gem_object *obj, int flags)
+{
+	/* Not known as an import any more, and has no pages of its own. */
+	if (to_zhouyi_bo(obj)->revoked)
+		return ERR_PTR(-ENODEV);
+	return drm_gem_prime_export(obj, flags);
+}
+
 static const struct drm_gem_object_funcs zhouyi_shmem_funcs = {
 	.free = zhouyi_bo_free,
+	.export = zhouyi_shmem_export,
 	.print_info = drm_gem_shmem_object_print_info,
 	.pin = drm_gem_shmem_object_pin,
 	.unpin = drm_gem_shmem_object_unpin,
@@ -196,6 +211,44 @@ struct drm_gem_object *zhouyi_gem_import_sg_table(struct drm_device *drm,
 	return obj;
 }
 
+struct drm_gem_object *zhouyi_gem_import(struct drm_device *drm, struct dma_buf *dma_buf)
+{
+	struct drm_gem_object *obj;
+	int idx;
+
+	/* What is imported by half when the device goes would keep its mapping. */
+	if (!drm_dev_enter(drm, &idx))
+		return ERR_PTR(-ENODEV);
+	obj = drm_gem_prime_import(drm, dma_buf);
+	drm_dev_exit(idx);
+	return obj;
+}
+
+/*
+ * Mappings of what goes with the device
+ */
+
+/* Whoever still has one may go on to use it: a signal would be a surprise. */
+static vm_fault_t zhouyi_dummy_fault(struct vm_fault *vmf)
+{
+	struct drm_gem_object *obj = vmf->vma->vm_private_data;
+
+	return vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(to_zhouyi(obj->dev)->dummy));
+}
+
+static void zhouyi_free_dummy(struct drm_device *drm, void *page)
+{
+	__free_page(page);
+}
+
+static int zhouyi_alloc_dummy(struct zhouyi_device *zdev)
+{
+	zdev->dummy = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	if (!zdev->dummy)
+		return -ENOMEM;
+	return drmm_add_action_or_reset(&zdev->drm, zhouyi_free_dummy, zdev->dummy);
+}
+
 /*
  * System memory in one piece
  */
@@ -236,6 +289,9 @@ static int zhouyi_contiguous_mmap(struct drm_gem_object *obj, struct vm_area_str
 	struct zhouyi_bo *bo = to_zhouyi_bo(obj);
 	int ret, idx;
 
+	/* A copy of it is no device memory. */
+	if (is_cow_mapping(vma->vm_flags))
+		return -EINVAL;
 	if (!drm_dev_enter(obj->dev, &idx))
 		return -ENODEV;
 	/* DMA memory is mapped from its first page; DRM has put its own offset there. */
@@ -247,8 +303,9 @@ static int zhouyi_contiguous_mmap(struct drm_gem_object *obj, struct vm_area_str
 	return ret;
 }
 
-/* All of it is mapped at once; what the device took away when it went stays away. */
+/* All of it is mapped at once, and unmapped when the device goes. */
 static const struct vm_operations_struct zhouyi_contiguous_vm_ops = {
+	.fault = zhouyi_dummy_fault,
 	.open = drm_gem_vm_open,
 	.close = drm_gem_vm_close,
 };
@@ -294,7 +351,7 @@ static vm_fault_t zhouyi_sram_fault(struct vm_fault *vmf)
 	int idx;
 
 	if (!drm_dev_enter(obj->dev, &idx))
-		return VM_FAULT_SIGBUS;
+		return zhouyi_dummy_fault(vmf);
 	ret = vmf_insert_pfn(vma, vmf->address,
 			     PHYS_PFN(gen_pool_virt_to_phys(zdev->sram, bo->pool) + offset));
 	drm_dev_exit(idx);
@@ -309,6 +366,8 @@ static const struct vm_operations_struct zhouyi_sram_vm_ops = {
 
 static int zhouyi_sram_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 {
+	if (is_cow_mapping(vma->vm_flags))
+		return -EINVAL;
 	vm_flags_set(vma, VM_PFNMAP | VM_IO | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_page_prot = pgprot_writecombine(vm_get_page_prot(vma->vm_flags));
 	return 0;
@@ -452,6 +511,9 @@ int zhouyi_gem_init(struct zhouyi_device *zdev)
 	struct gen_pool *pool = of_gen_pool_get(zdev->dev->of_node, "sram", 0);
 	int ret;
 
+	ret = zhouyi_alloc_dummy(zdev);
+	if (ret)
+		return ret;
 	if (!pool && zdev->dev->parent)
 		pool = gen_pool_get(zdev->dev->parent, "sram");
 	if (!pool || gen_pool_avail(pool) == 0)
@@ -467,10 +529,25 @@ int zhouyi_gem_init(struct zhouyi_device *zdev)
 	return 0;
 }
 
+/*
+ * Exporters may keep a mapping for as long as there is the attachment, so that has to end, too:
+ * later there is no address space any more that it could be taken from.
+ */
+static void zhouyi_bo_revoke_import(struct zhouyi_bo *bo)
+{
+	struct drm_gem_object *obj = &bo->shmem.base;
+	struct dma_buf_attachment *attach = obj->import_attach;
+
+	bo->revoked = attach->dmabuf;
+	dma_buf_unmap_attachment_unlocked(attach, bo->shmem.sgt, DMA_BIDIRECTIONAL);
+	bo->shmem.sgt = NULL;
+	obj->import_attach = NULL;
+	dma_buf_detach(bo->revoked, attach);
+}
+
 /* Locked by bos_lock. */
 static void zhouyi_bo_revoke(struct zhouyi_device *zdev, struct zhouyi_bo *bo)
 {
-	struct drm_gem_object *obj = &bo->shmem.base;
 	struct sg_table *sgt = bo->shmem.sgt;
 
 	switch (bo->kind) {
@@ -481,15 +558,11 @@ static void zhouyi_bo_revoke(struct zhouyi_device *zdev, struct zhouyi_bo *bo)
 		bo->shmem.sgt = NULL;
 		break;
 	case ZHOUYI_BO_IMPORTED:
-		/* One that is just being imported: its mapping is taken back by the importer. */
-		if (!obj->import_attach)
-			break;
-		dma_buf_unmap_attachment_unlocked(obj->import_attach, sgt, DMA_BIDIRECTIONAL);
-		bo->shmem.sgt = NULL;
+		zhouyi_bo_revoke_import(bo);
 		break;
 	case ZHOUYI_BO_CONTIGUOUS:
 		/* Somebody else may still use what was exported. */
-		if (!obj->dma_buf)
+		if (!bo->shmem.base.dma_buf)
 			zhouyi_bo_free_memory(zdev, bo);
 		break;
 	case ZHOUYI_BO_SRAM:

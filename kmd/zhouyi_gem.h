@@ -5,7 +5,7 @@
  * System memory is GEM shmem behind an IOMMU, where scattered pages become contiguous for the
  * device, and one piece of DMA memory otherwise. On-chip memory comes out of a gen_pool.
  * Nothing ever moves: user space writes addresses into command memory. When the device goes,
- * buffers lose their address (and on-chip memory its content), not their handles.
+ * buffers lose their address, and without an IOMMU their content, but neither handles nor mappings.
  */
 #ifndef _ZHOUYI_GEM_H_
 #define _ZHOUYI_GEM_H_
@@ -32,6 +32,7 @@ struct zhouyi_bo {
 	u64 address;
 	void *cpu;			   /* contiguous: the kernel's mapping */
 	unsigned long pool;		   /* SRAM: as gen_pool knows it */
+	struct dma_buf *revoked;	   /* imported: what it was, when the device has gone */
 	/* Protected by the reservation lock: mapped for device core dumps. */
 	struct iosys_map map;
 };
@@ -51,8 +52,9 @@ struct zhouyi_bo_list {
 /* Accepts NULL. */
 void zhouyi_bo_list_free(struct zhouyi_bo_list *list);
 
-/* drm_driver.gem_create_object and .gem_prime_import_sg_table */
+/* drm_driver.gem_create_object, .gem_prime_import and .gem_prime_import_sg_table */
 struct drm_gem_object *zhouyi_gem_create_object(struct drm_device *drm, size_t size);
+struct drm_gem_object *zhouyi_gem_import(struct drm_device *drm, struct dma_buf *dma_buf);
 struct drm_gem_object *zhouyi_gem_import_sg_table(struct drm_device *drm,
 						  struct dma_buf_attachment *attach,
 						  struct sg_table *sgt);

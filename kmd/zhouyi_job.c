@@ -344,10 +344,10 @@ static enum drm_gpu_sched_stat zhouyi_sched_timedout(struct drm_sched_job *base)
 {
 	struct zhouyi_job *job = to_zhouyi_job(base);
 	struct zhouyi_device *zdev = job->zdev;
-	bool cookie = dma_fence_begin_signalling();
-	bool hung = false, over;
+	bool hung = false, cookie, over;
 	LIST_HEAD(done);
 
+	cookie = dma_fence_begin_signalling();
 	spin_lock_irq(&zdev->lock);
 	over = job->state == ZHOUYI_JOB_OVER;
 	if (!over && zdev->powered) {
@@ -363,13 +363,13 @@ static enum drm_gpu_sched_stat zhouyi_sched_timedout(struct drm_sched_job *base)
 	}
 	spin_unlock_irq(&zdev->lock);
 	zhouyi_job_report_all(zdev, &done);
+	dma_fence_end_signalling(cookie);
 
 	if (hung) {
 		drm_err(&zdev->drm, "job %llu on core %d timed out\n", job->cookie,
 			job->slot->core);
 		zhouyi_recover(zdev);
 	}
-	dma_fence_end_signalling(cookie);
 	return zhouyi_sched_give_back(base);
 }
 

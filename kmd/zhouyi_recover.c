@@ -222,13 +222,14 @@ void zhouyi_recover(struct zhouyi_device *zdev)
 {
 	bool cookie;
 
-	cookie = dma_fence_begin_signalling();
 	mutex_lock(&zdev->recover_lock);
+	/* Waits for jobs being started, which is a signaling section of its own. */
 	zhouyi_scheds_stop(zdev);
+	cookie = dma_fence_begin_signalling();
 	zhouyi_climb(zdev);
+	dma_fence_end_signalling(cookie);
 	zhouyi_scheds_start(zdev);
 	mutex_unlock(&zdev->recover_lock);
-	dma_fence_end_signalling(cookie);
 }
 
 static void zhouyi_recover_work(struct work_struct *work)
@@ -242,9 +243,9 @@ void zhouyi_recover_unplug(struct zhouyi_device *zdev)
 	bool cookie, powered;
 	int ret = 0;
 
-	cookie = dma_fence_begin_signalling();
 	mutex_lock(&zdev->recover_lock);
 	zhouyi_scheds_stop(zdev);
+	cookie = dma_fence_begin_signalling();
 	zhouyi_collect(zdev);
 	spin_lock_irq(&zdev->lock);
 	powered = zdev->powered;
@@ -259,10 +260,10 @@ void zhouyi_recover_unplug(struct zhouyi_device *zdev)
 			zhouyi_set_wedged(zdev, zdev->hw->reset(zdev));
 	}
 	zhouyi_settle_jobs(zdev);
+	dma_fence_end_signalling(cookie);
 	zdev->suspended = false;
 	zhouyi_scheds_start(zdev);
 	mutex_unlock(&zdev->recover_lock);
-	dma_fence_end_signalling(cookie);
 }
 
 void zhouyi_lose_queued(struct zhouyi_device *zdev)

@@ -35,11 +35,13 @@ check-kernel check-kernel-stock check-kernel-kasan:
 check-kernel-run: check-kernel-stock-run
 	@$(MAKE) --no-print-directory check-kernel-kasan-run
 check-kernel-stock-run check-kernel-kasan-run: check-kernel-%-run: all guest-programs
-	@B=$(B) TEST_SECONDS=1800 tests/run $(wildcard tests/kernel/$*_*.sh)
+	@B=$(B) TEST_SECONDS=1800 tests/run $(wildcard tests/kernel/$*_*.sh) $(if $(filter kasan,$*),tests/kernel/coverage.sh)
 guest_parts := $(patsubst %.c,$(B)/%.o,$(addprefix tests/kernel/,chain.c harness.c device.c))
-guest_programs := $(addprefix $(B)/tests/kernel/,uapi life)
+guest_programs := $(addprefix $(B)/tests/kernel/,uapi life fuzz nth)
 guest-programs: $(guest_programs)
 $(B)/tests/kernel/%.o: cflags += -I/usr/include/libdrm
+$(B)/tests/kernel/fuzz: $(B)/tests/kernel/fuzz.o $(guest_parts)
+$(B)/tests/kernel/nth: $(B)/tests/kernel/nth.o $(guest_parts)
 $(B)/tests/kernel/life: $(B)/tests/kernel/life.o $(guest_parts)
 $(B)/tests/kernel/uapi: $(patsubst %.c,$(B)/%.o,$(wildcard tests/kernel/uapi*.c)) $(guest_parts)
 $(guest_programs):

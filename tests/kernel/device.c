@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/sync_file.h>
+#include <linux/udmabuf.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -193,6 +194,49 @@ int bo_wait(struct bo *bo, int64_t timeout_ms)
 					  .timeout_ns = now_ns() + timeout_ms * 1000000};
 
 	return npu_ioctl(bo->npu->fd, DRM_IOCTL_ZHOUYI_BO_WAIT, &wait);
+}
+
+/*
+ * Buffers of others
+ */
+
+int prime_export(struct npu *npu, uint32_t handle)
+{
+	struct drm_prime_handle arg = {.handle = handle, .flags = DRM_CLOEXEC | DRM_RDWR};
+	int r = npu_ioctl(npu->fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &arg);
+
+	return r < 0 ? r : arg.fd;
+}
+
+int prime_import(struct npu *npu, int fd, uint32_t *ret_handle)
+{
+	struct drm_prime_handle arg = {.fd = fd};
+	int r = npu_ioctl(npu->fd, DRM_IOCTL_PRIME_FD_TO_HANDLE, &arg);
+
+	if (r < 0)
+		return r;
+	*ret_handle = arg.handle;
+	return 0;
+}
+
+int udmabuf_create(size_t size, uint8_t **ret_cpu)
+{
+	int memfd = memfd_create("tensor", MFD_CLOEXEC | MFD_ALLOW_SEALING), device, fd;
+	struct udmabuf_create arg = {.flags = UDMABUF_FLAGS_CLOEXEC, .size = size};
+
+	check(memfd >= 0);
+	check_eq(ftruncate(memfd, (off_t)size), 0);
+	check_eq(fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	device = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+	check(device >= 0);
+	arg.memfd = (uint32_t)memfd;
+	fd = npu_ioctl(device, UDMABUF_CREATE, &arg);
+	check(fd >= 0);
+	*ret_cpu = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	check(*ret_cpu != MAP_FAILED);
+	close(device);
+	close(memfd);
+	return fd;
 }
 
 /*

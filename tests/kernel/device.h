@@ -47,6 +47,12 @@ int gem_try_close(int fd, uint32_t handle);
 void bo_destroy(struct bo *bo);
 int bo_wait(struct bo *bo, int64_t timeout_ms);
 
+/* These return a descriptor, or 0, or a negative errno. */
+int prime_export(struct npu *npu, uint32_t handle);
+int prime_import(struct npu *npu, int fd, uint32_t *ret_handle);
+/* A dma-buf over pages of a memfd, as the daemon makes them for its clients; @ret_cpu sees them. */
+int udmabuf_create(size_t size, uint8_t **ret_cpu);
+
 /* A job with the program @insn[0 … @n], all cores, normal priority, cookie @seed. */
 struct job job_create(struct npu *npu, const struct npu_insn *insn, unsigned int n, uint32_t seed);
 struct job job_copy(struct npu *npu, uint32_t seed);

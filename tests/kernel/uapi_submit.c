@@ -105,11 +105,12 @@ TEST_QUIET(an_urgent_job_overtakes_those_that_wait)
 	unsigned int before = 0;
 
 	for (unsigned int i = 0; i < BACKLOG; i++) {
-		backlog[i] = job_delay(&npu, 50000, i + 1);
+		backlog[i] = job_delay(&npu, 100000, i + 1);
 		backlog[i].submit.core_mask = 1;
 		backlog[i].submit.priority = DRM_ZHOUYI_PRIORITY_LOW;
-		job_submit(&backlog[i]);
 	}
+	for (unsigned int i = 0; i < BACKLOG; i++)
+		job_submit(&backlog[i]);
 	urgent.submit.core_mask = 1;
 	urgent.submit.priority = DRM_ZHOUYI_PRIORITY_REALTIME;
 	job_submit(&urgent);

@@ -31,7 +31,8 @@
  *	Every array comes with the size of its elements. Pointers are __u64. Absolute times are
  *	CLOCK_MONOTONIC in nanoseconds.
  *
- *	ENODEV means that the device is gone for good (unplugged). EIO means that it is
+ *	ENODEV means that the device is gone for good (unplugged). Mappings of buffers stay, but
+ *	what is in them is only kept with DRM_ZHOUYI_DEVICE_IOMMU. EIO means that the device is
  *	there and does not recover; DRM_IOCTL_ZHOUYI_RESET may help.
  */
 #ifndef _UAPI_ZHOUYI_ACCEL_H_
@@ -170,7 +171,7 @@ struct drm_zhouyi_device_info {
 	/** @flags: DRM_ZHOUYI_DEVICE_* */
 	__u32 flags;
 #define DRM_ZHOUYI_DEVICE_IOMMU		0x1 /* scattered memory is contiguous for the device */
-#define DRM_ZHOUYI_DEVICE_COHERENT	0x2 /* the device sees what is in caches; mappings are cached */
+#define DRM_ZHOUYI_DEVICE_COHERENT	0x2 /* the device sees what is in caches */
 };
 
 /**
