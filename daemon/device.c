@@ -62,6 +62,11 @@ int device_open(struct device **ret, const char *name, const struct device_soft_
 }
 
 void device_close(struct device *device)
+unsigned int device_epoch(const struct device *device)
+{
+	return __atomic_load_n(&device->epoch, __ATOMIC_ACQUIRE);
+}
+
 {
 	if (device)
 		device->ops->close(device);

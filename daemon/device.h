@@ -46,7 +46,7 @@ struct device_caps {
 /* Device memory. Page aligned, zeroed when created. Created and destroyed [any]. */
 struct device_buffer {
 	struct device *device;
-	uint64_t address; /* on the device's bus; never 0 */
+	uint64_t address; /* on the device's bus; never 0; valid for an epoch of the device */
 	size_t size;	  /* multiple of the page size */
 	uint8_t *cpu;	  /* the daemon's mapping; always there */
 };
@@ -150,6 +150,9 @@ struct device_soft_config {
 	struct fault_script *faults; /* borrowed; what goes wrong (fault.h); NULL: nothing */
 };
 
+	/* Atomic. Incremented before addresses of buffers change, which device_reopen() may do:
+	 * those that were read in an earlier epoch are not valid any more. */
+	unsigned int epoch;
 /*
  * Open a device by the name of its backend: "soft", "drm", or "auto" for the first
  * that opens of drm, soft. @ret_reason gets a static text that says why this one
@@ -172,6 +175,9 @@ int device_buffer_create(struct device *device, size_t size, struct device_buffe
  * descriptor stays the caller's and may be closed. Errors as above, and -EBADF,
  * -EPERM if it is not sealed against shrinking.
  */
+/* [any] The present epoch: to be read before the addresses that are to be remembered. */
+unsigned int device_epoch(const struct device *device);
+
 int device_buffer_import(struct device *device, int fd, size_t size, struct device_buffer **ret);
 
 /* [any] No job may use it. Zeroed before it changes owner. Accepts NULL. */
@@ -207,7 +213,8 @@ int device_reset(struct device *device);
 
 /*
  * [loop] Close the device and open it again; all jobs' events follow, DEVICE_LOST.
- * Buffers keep their addresses and their content. A failure may come before or
+ * Buffers keep their mapping and their content; their addresses only if the epoch is still
+ * the same. A failure may come before or
  * after the device was closed: in the second case the events follow all the same.
  *   -EBUSY   an old owner lingers: try again in a while
  *   -ENODEV  there is no device now: try again in a while

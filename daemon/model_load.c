@@ -147,7 +147,7 @@ static void upload(const struct model_memory *memory)
 {
 	const struct cmd_v3_plan *plan = memory->plan;
 	const struct graph *graph = plan->graph;
-	uint8_t *to = memory->shared->cpu + (memory->shared_at - memory->shared->address);
+	uint8_t *to = memory->shared->cpu + memory->shared_offset;
 
 	memcpy(to + plan->text.offset, graph->text.data, graph->text.size);
 	if (graph->crodata.size)
@@ -164,6 +164,7 @@ static int make_memory(struct model_load *load)
 	struct model_memory *memory = load->model->memory;
 	const struct cmd_v3_plan *plan = memory->plan;
 	uint64_t shared_bytes = cmd_v3_part_bytes(plan->shared_size, plan->shared_align);
+	uint64_t address;
 	int r;
 
 	load->needed = shared_bytes + slot_bytes(memory);
@@ -171,13 +172,17 @@ static int make_memory(struct model_load *load)
 	memory->desc = copy_blob(&load->graph->desc);
 	if (!memory->rodata || !memory->desc)
 		return -ENOMEM;
+	memory->epoch = device_epoch(memory->device);
 	r = device_buffer_create(memory->device, shared_bytes, &memory->shared);
 	if (r < 0)
 		return r;
-	r = cmd_v3_part_place(&plan->config, memory->shared->address, plan->shared_size,
-			      plan->shared_align, &memory->shared_at);
+	/* It may change at any time; see slot_renew(). */
+	address = memory->shared->address;
+	r = cmd_v3_part_place(&plan->config, address, plan->shared_size, plan->shared_align,
+			      &memory->shared_at);
 	if (r < 0)
 		return r;
+	memory->shared_offset = memory->shared_at - address;
 	upload(memory);
 	return slot_create(&load->slot, load->model, memory);
 }

@@ -27,6 +27,8 @@ struct model_memory {
 	struct cmd_v3_plan *plan;
 	struct device_buffer *shared; /* text and constants */
 	uint64_t shared_at;	      /* where the plan's shared part starts */
+	uint64_t shared_offset;	      /* the same, in the buffer */
+	unsigned int epoch;	      /* of the device, when that was so */
 	uint8_t *rodata, *desc;	      /* as in the file; desc may be NULL */
 	struct slot_range *ranges;
 	size_t n_ranges;
@@ -44,6 +46,8 @@ struct model_memory {
 struct slot_memory {
 	struct device_buffer *buffer;
 	struct cmd_v3_place place;
+	uint64_t offset;		/* of place.slot in the buffer */
+	unsigned int epoch;		/* of the device, when that was so */
 	uint8_t *rodata, *desc, *chain; /* in the buffer */
 	uint8_t *chain_template;
 	struct device_range *ranges;

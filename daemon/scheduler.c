@@ -294,6 +294,12 @@ static int job_start(struct scheduler *sched, struct job *job, uint64_t cores)
 	if (!job->slot)
 		return -EAGAIN;
 	scheduler_gate(sched, job->binding->model);
+	r = slot_renew(job->slot);
+	if (r < 0) {
+		slot_put(zy_take(job->slot));
+		scheduler_gate(sched, job->binding->model);
+		return r;
+	}
 	job->core = (unsigned int)__builtin_ctzll(cores);
 	job->copied_bytes += slot_prepare(job->slot, job->binding);
 	entry_take(sched, job);

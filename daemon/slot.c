@@ -27,26 +27,36 @@ uint64_t slot_bytes(const struct model_memory *memory)
  * Making one
  */
 
-static int slot_allocate(struct slot_memory *slot, const struct model_memory *memory)
+static int slot_place(struct slot_memory *slot, const struct model_memory *memory)
 {
 	const struct cmd_v3_plan *plan = memory->plan;
+	uint64_t address = slot->buffer->address;
 	int r;
 
-	slot->chain_template = malloc(chain_bytes(plan));
+	slot->place.shared = memory->shared_at;
+	r = cmd_v3_part_place(&plan->config, address, plan->slot_size, plan->slot_align,
+			      &slot->place.slot);
+	if (r == 0)
+		slot->offset = slot->place.slot - address;
+	return r;
+}
+
+static int slot_allocate(struct slot_memory *slot, const struct model_memory *memory)
+{
+	int r;
+
+	slot->chain_template = malloc(chain_bytes(memory->plan));
 	slot->ranges = calloc(memory->n_ranges, sizeof(*slot->ranges));
 	if (!slot->chain_template || !slot->ranges)
 		return -ENOMEM;
+	slot->epoch = device_epoch(memory->device);
 	r = device_buffer_create(memory->device, slot_bytes(memory), &slot->buffer);
-	if (r < 0)
-		return r;
-	slot->place.shared = memory->shared_at;
-	return cmd_v3_part_place(&plan->config, slot->buffer->address, plan->slot_size,
-				 plan->slot_align, &slot->place.slot);
+	return r < 0 ? r : slot_place(slot, memory);
 }
 
 static uint8_t *slot_cpu(const struct slot_memory *slot, const struct cmd_v3_span *span)
 {
-	return slot->buffer->cpu + (slot->place.slot - slot->buffer->address) + span->offset;
+	return slot->buffer->cpu + slot->offset + span->offset;
 }
 
 static void slot_fill(struct slot_memory *slot, const struct model_memory *memory)
@@ -68,11 +78,11 @@ static void slot_fill_ranges(struct slot_memory *slot, const struct model_memory
 	for (size_t i = 0; i < memory->n_ranges; i++) {
 		const struct slot_range *from = &memory->ranges[i];
 		struct device_buffer *buffer = from->shared ? memory->shared : slot->buffer;
-		uint64_t start = from->shared ? slot->place.shared : slot->place.slot;
+		uint64_t start = from->shared ? memory->shared_offset : slot->offset;
 
 		slot->ranges[i] = (struct device_range){
 			.buffer = buffer,
-			.offset = start - buffer->address + from->offset,
+			.offset = start + from->offset,
 			.size = from->size,
 			.access = from->access,
 		};
@@ -130,6 +140,52 @@ void slot_destroy(struct slot *slot)
 		free(slot->memory);
 	}
 	free(slot);
+}
+
+/*
+ * New addresses
+ */
+
+/* The part may start elsewhere in its buffer, too, if it wants more alignment than a page. */
+static int shared_renew(struct model_memory *memory, unsigned int epoch)
+{
+	const struct cmd_v3_plan *plan = memory->plan;
+	const struct device_buffer *buffer = memory->shared;
+	uint64_t old = memory->shared_offset, at;
+	int r;
+
+	if (memory->epoch == epoch)
+		return 0;
+	r = cmd_v3_part_place(&plan->config, buffer->address, plan->shared_size, plan->shared_align,
+			      &at);
+	if (r < 0)
+		return r;
+	memory->shared_at = at;
+	memory->shared_offset = at - buffer->address;
+	if (memory->shared_offset != old)
+		memmove(buffer->cpu + memory->shared_offset, buffer->cpu + old, plan->shared_size);
+	memory->epoch = epoch;
+	return 0;
+}
+
+int slot_renew(struct slot *slot)
+{
+	struct model_memory *memory = slot->model->memory;
+	unsigned int epoch = device_epoch(memory->device);
+	int r;
+
+	if (slot->memory->epoch == epoch)
+		return 0;
+	r = shared_renew(memory, epoch);
+	if (r == 0)
+		r = slot_place(slot->memory, memory);
+	if (r < 0)
+		return r;
+	slot_fill(slot->memory, memory);
+	slot_fill_ranges(slot->memory, memory);
+	slot_fill_job(slot, memory);
+	slot->memory->epoch = epoch;
+	return 0;
 }
 
 /*

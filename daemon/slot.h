@@ -36,6 +36,12 @@ struct slot *slot_take(struct model *model);
 void slot_put(struct slot *slot);
 
 /*
+ * If the device was reopened since, make @slot fit the new addresses. Once, before it is
+ * prepared: it costs as much as to make it. -ERANGE: it cannot be used at its new address.
+ */
+int slot_renew(struct slot *slot);
+
+/*
  * Make @slot run @binding: restore the chain, apply I/O patches, copy inputs that
  * cannot be used in place. Returns the tensor bytes copied. slot->job is then
  * ready to be given a cookie and a core mask and submitted.
