@@ -94,7 +94,8 @@ struct device_job {
 enum device_result {
 	DEVICE_DONE,
 	DEVICE_FAULTED, /* see fault */
-	DEVICE_ABORTED, /* by device_abort() or device_reset() */
+	DEVICE_ABORTED, /* by device_abort() or device_reset(), also if another job was meant */
+	DEVICE_OVERRAN, /* it took longer than the device's driver allows, and was stopped */
 	DEVICE_LOST,	/* the device went away with the job, or device_reopen() took it away */
 };
 

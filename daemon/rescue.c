@@ -169,6 +169,15 @@ static void blame(struct scheduler *sched, struct job *job, uint64_t now)
 			  job->uid, (double)(until - now) / 1e9);
 }
 
+void rescue_overran(struct scheduler *sched, struct job *job)
+{
+	if (job->verdict != ZY_OK)
+		return;
+	if (!job->is_internal)
+		blame(sched, job, loop_now());
+	job->verdict = ZY_DEVICE_TIMEOUT;
+}
+
 /* The watchdog has waited long enough for this one. */
 static void begin(struct scheduler *sched, struct job *job, uint64_t now)
 {

@@ -477,7 +477,8 @@ static void conclude(struct scheduler *sched, struct job *job, const struct devi
 	struct zy_complete answer = {.run_ns = event->run_ns, .cores = event->cores};
 
 	/* Who was told one thing is not told another; who was not gets what really happened. */
-	if (job->detached || event->result == DEVICE_ABORTED || event->result == DEVICE_LOST)
+	if (job->detached || event->result == DEVICE_ABORTED || event->result == DEVICE_LOST ||
+	    event->result == DEVICE_OVERRAN)
 		answer.status = (int32_t)job->verdict;
 	else if (event->result == DEVICE_FAULTED)
 		take_fault(&answer, event);
@@ -497,6 +498,8 @@ static void handle_event(struct scheduler *sched, const struct device_event *eve
 
 	if (!job)
 		return;
+	if (event->result == DEVICE_OVERRAN)
+		rescue_overran(sched, job);
 	if (was_taken && job->verdict == ZY_OK)
 		resubmit(sched, job);
 	else

@@ -60,6 +60,9 @@ void rescue_watch_timeout(struct scheduler *sched, struct job *job);
 /* Give a running job its verdict, unless it has one, and have the device stop it. */
 void rescue_stop(struct scheduler *sched, struct job *job, enum zy_status verdict);
 
+/* The device's driver has lost patience before the watchdog did. */
+void rescue_overran(struct scheduler *sched, struct job *job);
+
 /* Have the device stop a running job that is to run again. */
 void rescue_preempt(struct scheduler *sched, struct job *job);
 
