@@ -2,9 +2,11 @@
 #include "client/buffer.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
 #include "client/client.h"
 #include "client/control.h"
@@ -30,18 +32,25 @@ static const struct zy_object_type buffer_type = {
 	.finish = buffer_finish,
 };
 
+/* Memory of a device has no seals, and cannot shrink. */
+static bool is_dma_buf(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == DMA_BUF_MAGIC;
+}
+
 /* On failure the connection is ended: a daemon that sends such memory is none. */
 static int buffer_map(struct zhouyi_buffer *buffer, int fd)
 {
 	struct zhouyi_client *client = buffer->object.client;
-	struct stat st;
-	int seals;
+	off_t size = lseek(fd, 0, SEEK_END);
+	int seals = fcntl(fd, F_GET_SEALS);
 	void *data;
 
-	seals = fcntl(fd, F_GET_SEALS);
-	if (seals < 0 || (seals & SEALS) != SEALS)
+	if ((seals < 0 || (seals & SEALS) != SEALS) && !is_dma_buf(fd))
 		return zy_client_violation(client, "a buffer that is not sealed");
-	if (fstat(fd, &st) < 0 || st.st_size < 0 || (uint64_t)st.st_size < buffer->size)
+	if (size < 0 || (uint64_t)size < buffer->size)
 		return zy_client_violation(client, "a buffer that is shorter than it says");
 	data = mmap(NULL, buffer->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (data == MAP_FAILED)

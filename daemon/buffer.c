@@ -31,6 +31,13 @@ static int memory_create(int *ret_fd, size_t size)
 	return 0;
 }
 
+static int take_device_memory(struct buffer *buffer, struct device *device)
+{
+	int r = device_buffer_create(device, buffer->size, &buffer->memory);
+
+	return r < 0 ? r : device_buffer_export(buffer->memory, &buffer->fd);
+}
+
 int buffer_create(struct buffer **ret, struct device *device, size_t size)
 {
 	zy_auto(buffer_unref) struct buffer *buffer = NULL;
@@ -50,6 +57,10 @@ int buffer_create(struct buffer **ret, struct device *device, size_t size)
 	r = memory_create(&buffer->fd, buffer->size);
 	if (r == 0)
 		r = device_buffer_import(device, buffer->fd, buffer->size, &buffer->memory);
+	if (r == -EOPNOTSUPP) {
+		close(zy_take_fd(buffer->fd));
+		r = take_device_memory(buffer, device);
+	}
 	if (r < 0)
 		return r;
 	*ret = zy_take(buffer);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A client's buffer: a memfd that we made, sealed against growing and shrinking,
- * populated, and mapped for the device; the client gets a descriptor of it.
+ * populated, and mapped for the device; the client gets a descriptor of it. Where the
+ * device cannot use such memory it is the device's own, as a dma-buf.
  *
  * Counted references: the session's id holds one, each binding one. Creation
  * [any], everything else [loop].

@@ -83,6 +83,13 @@ int device_buffer_import(struct device *device, int fd, size_t size, struct devi
 }
 
 void device_buffer_destroy(struct device_buffer *buffer)
+int device_buffer_export(struct device_buffer *buffer, int *ret_fd)
+{
+	const struct device_ops *ops = buffer->device->ops;
+
+	return ops->buffer_export ? ops->buffer_export(buffer, ret_fd) : -EOPNOTSUPP;
+}
+
 {
 	if (buffer)
 		buffer->device->ops->buffer_destroy(buffer);

@@ -131,6 +131,8 @@ struct device_ops {
 	int (*soft_reset)(struct device *device);
 	int (*reset)(struct device *device);
 	int (*reopen)(struct device *device);
+	int (*buffer_export)(struct device_buffer *buffer, int *ret_fd); /* if import can be
+									    -EOPNOTSUPP */
 	size_t (*collect)(struct device *device, struct device_event *ret, size_t max);
 	size_t (*counters)(struct device *device, struct device_counter *ret, size_t max);
 	uint64_t (*memory_used)(struct device *device);
@@ -174,7 +176,8 @@ int device_buffer_create(struct device *device, size_t size, struct device_buffe
 /*
  * [any] Make the pages of a sealed memfd device memory, mapped for both. The
  * descriptor stays the caller's and may be closed. Errors as above, and -EBADF,
- * -EPERM if it is not sealed against shrinking.
+ * -EPERM if it is not sealed against shrinking, -EOPNOTSUPP if the device cannot use such
+ * memory: then make some and export it.
  */
 /* [any] The present epoch: to be read before the addresses that are to be remembered. */
 unsigned int device_epoch(const struct device *device);
@@ -189,6 +192,9 @@ void device_buffer_destroy(struct device_buffer *buffer);
  *   -EAGAIN  caps.depth jobs are on their way
  *   -EINVAL  the core mask is empty or names cores that do not exist
  *   -ENODEV  the device is gone
+/* [any] A descriptor of the same memory, for mmap(); the caller's. */
+int device_buffer_export(struct device_buffer *buffer, int *ret_fd);
+
  */
 int device_submit(struct device *device, const struct device_job *job);
 
