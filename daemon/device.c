@@ -98,6 +98,8 @@ int device_buffer_export(struct device_buffer *buffer, int *ret_fd)
 int device_submit(struct device *device, const struct device_job *job)
 {
 	return device->ops->submit(device, job);
+	if (!device->caps.fences && (job->n_in_fences || job->ret_out_fence))
+		return -EOPNOTSUPP;
 }
 
 int device_abort(struct device *device, uint64_t cookie)

@@ -41,6 +41,7 @@ struct device_caps {
 	unsigned int depth;    /* jobs it takes at once; device_submit() beyond is -EAGAIN */
 	uint64_t stop_ns;      /* a job is off the device so long after device_abort(); UINT64_MAX:
 				  nobody knows */
+	bool fences;	       /* jobs can wait for sync files and provide them */
 };
 
 /* Device memory. Page aligned, zeroed when created. Created and destroyed [any]. */
@@ -89,6 +90,11 @@ struct device_job {
 		const struct device_range *range;
 		size_t n;
 	} ranges[DEVICE_JOB_RANGE_SETS];
+	/* Sync files (sync_file in the kernel's words), where caps.fences says so. */
+	const int *in_fences; /* borrowed during device_submit(): what it has to wait for */
+	size_t n_in_fences;
+	int *ret_out_fence; /* gets one that signals when the job is over, the caller's; -1: out of
+			       descriptors. NULL: not wanted */
 };
 
 enum device_result {
@@ -190,7 +196,8 @@ void device_buffer_destroy(struct device_buffer *buffer);
 /*
  * [loop] Hand over a job. All memory the device reads must be written already.
  *   -EAGAIN  caps.depth jobs are on their way
- *   -EINVAL  the core mask is empty or names cores that do not exist
+ *   -EINVAL  the core mask is empty, names cores that do not exist, or of several partitions
+ *   -EOPNOTSUPP  it has fences, and the device none
  *   -ENODEV  the device is gone
 /* [any] A descriptor of the same memory, for mmap(); the caller's. */
 int device_buffer_export(struct device_buffer *buffer, int *ret_fd);
