@@ -18,7 +18,7 @@ say      = $(if $V,,@echo "  $1	$2";)
 
 # pkg-config runs once, and not before something is compiled: on a fresh machine it is not there yet.
 once     = $(eval $1 := $2)$($1)
-pkgs    := libevent_core libevent_pthreads libprotobuf-c jansson libmd libpng libjpeg
+pkgs    := libevent_core libevent_pthreads libprotobuf-c jansson libmd libdrm libpng libjpeg
 pc       = $(call once,pc,$(shell $(CROSS_COMPILE)pkg-config --cflags $(pkgs)))
 libs_of  = $(shell $(CROSS_COMPILE)pkg-config --libs $1)
 cflags   = -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
@@ -87,7 +87,7 @@ $(properties): $(call objects,tests/policy) $(policy)
 $(helpers) $(examples): %: %.o $(so) $(client) $(B)/libproto.a
 $(B)/tests/bench/policy: $(policy)
 
-$(B)/zhouyid $(units) $(fuzzers): libs = $(call libs_of,libevent_core libevent_pthreads libprotobuf-c jansson libmd) -lm
+$(B)/zhouyid $(units) $(fuzzers): libs = $(call libs_of,libevent_core libevent_pthreads libprotobuf-c jansson libmd libdrm) -lm
 $(B)/zhouyi-cli: libs = $(call libs_of,jansson libpng libjpeg) -lm
 $(B)/zhouyi-cc: libs = -lm
 $(units): libs += $(call libs_of,libpng libjpeg) -lcriterion

@@ -114,28 +114,14 @@ static int open_device(struct daemon *daemon, const char **ret_reason)
 	const struct config *config = daemon->config;
 	int r = device_open(&daemon->device, config->device, &config->soft, ret_reason);
 
-	switch (r) {
-	case -ENODEV:
-		log_event(LOG_LEVEL_ERROR, LOG_EVENT_NO_DEVICE,
-			  "there is no device '%s' here; --device soft is the software NPU",
-			  config->device);
-		break;
-	case -ENOTSUP:
-		log_event(LOG_LEVEL_ERROR, LOG_EVENT_NO_DEVICE,
-			  "device '%s' is not supported by this version; --device soft is the "
-			  "software NPU",
-			  config->device);
-		break;
-	case -EINVAL:
+	if (r == -EINVAL)
 		log_event(LOG_LEVEL_ERROR, LOG_EVENT_NO_DEVICE,
 			  "device '%s' cannot be opened: check topology and memory_bytes",
 			  config->device);
-		break;
-	default:
-		if (r < 0)
-			log_event(LOG_LEVEL_ERROR, LOG_EVENT_NO_DEVICE,
-				  "device '%s' cannot be opened: %s", config->device, strerror(-r));
-	}
+	else if (r < 0)
+		log_event(LOG_LEVEL_ERROR, LOG_EVENT_NO_DEVICE,
+			  "device '%s' cannot be opened: %s; --device soft is the software NPU",
+			  config->device, *ret_reason ? *ret_reason : strerror(-r));
 	return r;
 }
 

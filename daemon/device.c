@@ -28,45 +28,46 @@ int device_range_compare(const void *a, const void *b)
 	return r ? r : compare(y->access, x->access);
 }
 
+/* One that is there, but cannot be had, is no reason to be content with less. */
 static int open_auto(struct device **ret, const struct device_soft_config *soft,
 		     const char **ret_reason)
 {
-	int r = device_drm_open(ret);
+	const char *soft_reason;
+	int r = device_drm_open(ret, ret_reason, &soft_reason);
 
-	if (r == 0) {
+	if (r == 0)
 		*ret_reason = "an NPU with the zhouyi driver is present";
-		return 0;
-	}
 	if (r != -ENODEV && r != -ENOTSUP)
 		return r;
 	r = device_soft_open(ret, soft);
-	if (r == 0)
-		*ret_reason = "no NPU that this version can drive, so software plays it";
+	*ret_reason = r == 0 ? soft_reason : NULL;
 	return r;
 }
 
 int device_open(struct device **ret, const char *name, const struct device_soft_config *soft,
 		const char **ret_reason)
 {
+	const char *soft_reason;
 	int r = -EINVAL;
 
+	*ret_reason = NULL;
 	if (strcmp(name, "auto") == 0)
 		return open_auto(ret, soft, ret_reason);
 	if (strcmp(name, "soft") == 0)
 		r = device_soft_open(ret, soft);
 	else if (strcmp(name, "drm") == 0)
-		r = device_drm_open(ret);
+		r = device_drm_open(ret, ret_reason, &soft_reason);
 	if (r == 0)
 		*ret_reason = "it was asked for by name";
 	return r;
 }
 
-void device_close(struct device *device)
 unsigned int device_epoch(const struct device *device)
 {
 	return __atomic_load_n(&device->epoch, __ATOMIC_ACQUIRE);
 }
 
+void device_close(struct device *device)
 {
 	if (device)
 		device->ops->close(device);
@@ -82,7 +83,6 @@ int device_buffer_import(struct device *device, int fd, size_t size, struct devi
 	return device->ops->buffer_import(device, fd, size, ret);
 }
 
-void device_buffer_destroy(struct device_buffer *buffer)
 int device_buffer_export(struct device_buffer *buffer, int *ret_fd)
 {
 	const struct device_ops *ops = buffer->device->ops;
@@ -90,6 +90,7 @@ int device_buffer_export(struct device_buffer *buffer, int *ret_fd)
 	return ops->buffer_export ? ops->buffer_export(buffer, ret_fd) : -EOPNOTSUPP;
 }
 
+void device_buffer_destroy(struct device_buffer *buffer)
 {
 	if (buffer)
 		buffer->device->ops->buffer_destroy(buffer);
@@ -97,9 +98,9 @@ int device_buffer_export(struct device_buffer *buffer, int *ret_fd)
 
 int device_submit(struct device *device, const struct device_job *job)
 {
-	return device->ops->submit(device, job);
 	if (!device->caps.fences && (job->n_in_fences || job->ret_out_fence))
 		return -EOPNOTSUPP;
+	return device->ops->submit(device, job);
 }
 
 int device_abort(struct device *device, uint64_t cookie)

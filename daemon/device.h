@@ -131,14 +131,14 @@ struct device_ops {
 	int (*buffer_create)(struct device *device, size_t size, struct device_buffer **ret);
 	int (*buffer_import)(struct device *device, int fd, size_t size,
 			     struct device_buffer **ret);
+	int (*buffer_export)(struct device_buffer *buffer, int *ret_fd); /* if import can be
+									    -EOPNOTSUPP */
 	void (*buffer_destroy)(struct device_buffer *buffer);
 	int (*submit)(struct device *device, const struct device_job *job);
 	int (*abort)(struct device *device, uint64_t cookie);
 	int (*soft_reset)(struct device *device);
 	int (*reset)(struct device *device);
 	int (*reopen)(struct device *device);
-	int (*buffer_export)(struct device_buffer *buffer, int *ret_fd); /* if import can be
-									    -EOPNOTSUPP */
 	size_t (*collect)(struct device *device, struct device_event *ret, size_t max);
 	size_t (*counters)(struct device *device, struct device_counter *ret, size_t max);
 	uint64_t (*memory_used)(struct device *device);
@@ -150,6 +150,9 @@ struct device {
 	struct device_caps caps;
 	int fd; /* becomes readable when events wait; owned by the backend; survives device_reopen()
 		 */
+	/* Atomic. Incremented before addresses of buffers change, which device_reopen() may do:
+	 * those that were read in an earlier epoch are not valid any more. */
+	unsigned int epoch;
 };
 
 /* What the software device is made of. */
@@ -159,19 +162,21 @@ struct device_soft_config {
 	struct fault_script *faults; /* borrowed; what goes wrong (fault.h); NULL: nothing */
 };
 
-	/* Atomic. Incremented before addresses of buffers change, which device_reopen() may do:
-	 * those that were read in an earlier epoch are not valid any more. */
-	unsigned int epoch;
 /*
  * Open a device by the name of its backend: "soft", "drm", or "auto" for the first
- * that opens of drm, soft. @ret_reason gets a static text that says why this one
- * was taken.
+ * of drm, soft that is there. @ret_reason gets a static text that says why this one
+ * was taken, or why none was; NULL: the error says it.
  *   -ENODEV   there is no such device here
- *   -ENOTSUP  this backend is not supported yet
+ *   -ENOTSUP  this version cannot drive it
+ *   -EBUSY    another process has it
+ *   -EACCES   the user may not open it
  *   -EINVAL   unknown name, or a configuration no device can have
  */
 int device_open(struct device **ret, const char *name, const struct device_soft_config *soft,
 		const char **ret_reason);
+
+/* [any] The present epoch: to be read before the addresses that are to be remembered. */
+unsigned int device_epoch(const struct device *device);
 
 /* [loop] No job may be on its way: abort and collect first. Accepts NULL. */
 void device_close(struct device *device);
@@ -185,10 +190,10 @@ int device_buffer_create(struct device *device, size_t size, struct device_buffe
  * -EPERM if it is not sealed against shrinking, -EOPNOTSUPP if the device cannot use such
  * memory: then make some and export it.
  */
-/* [any] The present epoch: to be read before the addresses that are to be remembered. */
-unsigned int device_epoch(const struct device *device);
-
 int device_buffer_import(struct device *device, int fd, size_t size, struct device_buffer **ret);
+
+/* [any] A descriptor of the same memory, for mmap(); the caller's. */
+int device_buffer_export(struct device_buffer *buffer, int *ret_fd);
 
 /* [any] No job may use it. Zeroed before it changes owner. Accepts NULL. */
 void device_buffer_destroy(struct device_buffer *buffer);
@@ -199,9 +204,6 @@ void device_buffer_destroy(struct device_buffer *buffer);
  *   -EINVAL  the core mask is empty, names cores that do not exist, or of several partitions
  *   -EOPNOTSUPP  it has fences, and the device none
  *   -ENODEV  the device is gone
-/* [any] A descriptor of the same memory, for mmap(); the caller's. */
-int device_buffer_export(struct device_buffer *buffer, int *ret_fd);
-
  */
 int device_submit(struct device *device, const struct device_job *job);
 

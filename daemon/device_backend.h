@@ -8,7 +8,7 @@
 
 /* Each opens its device or says why not, as device_open() does. */
 int device_soft_open(struct device **ret, const struct device_soft_config *config);
-int device_drm_open(struct device **ret);
+int device_drm_open(struct device **ret, const char **ret_reason, const char **ret_soft_reason);
 
 /*
  * For qsort(): ranges in the order in which backends look them up. Sets of ranges
