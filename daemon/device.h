@@ -150,6 +150,8 @@ struct device {
 	struct device_caps caps;
 	int fd; /* becomes readable when events wait; owned by the backend; survives device_reopen()
 		 */
+	bool gone; /* nothing is to be expected of it before device_reopen(); device_collect() and
+		      device_submit() find out. [loop] */
 	/* Atomic. Incremented before addresses of buffers change, which device_reopen() may do:
 	 * those that were read in an earlier epoch are not valid any more. */
 	unsigned int epoch;

@@ -44,7 +44,6 @@ struct drm {
 	uint64_t n_jobs;		/* submitted so far */
 	int wake;   /* readable: there are events that the device does not tell */
 	bool woken; /* and it is readable */
-	bool gone;  /* nothing is to be expected of the device before it is reopened */
 };
 
 static struct drm *drm_of(struct device *device)
@@ -93,9 +92,9 @@ static void vanish(struct drm *drm)
 {
 	struct drm_job *job;
 
-	if (!drm->gone && drm->memory.fd >= 0)
+	if (!drm->device.gone && drm->memory.fd >= 0)
 		epoll_ctl(drm->device.fd, EPOLL_CTL_DEL, drm->memory.fd, NULL);
-	drm->gone = true;
+	drm->device.gone = true;
 	while ((job = job_find(drm, DRM_JOB_ON_ITS_WAY, NULL))) {
 		job->event =
 			(struct device_event){.cookie = job->event.cookie, .result = DEVICE_LOST};
@@ -112,7 +111,7 @@ static void read_events(struct drm *drm)
 	bool gone = false;
 	ssize_t n;
 
-	if (drm->gone)
+	if (drm->device.gone)
 		return;
 	n = read(drm->memory.fd, data, sizeof(data));
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -277,7 +276,7 @@ static int drm_submit(struct device *device, const struct device_job *job)
 
 	if (find_partition(drm, job->core_mask) < 0)
 		return -EINVAL;
-	if (drm->gone)
+	if (drm->device.gone)
 		return -ENODEV;
 	if (!entry)
 		return -EAGAIN;
@@ -303,7 +302,7 @@ static int drm_abort(struct device *device, uint64_t cookie)
 
 	if (!job_find(drm, DRM_JOB_ON_ITS_WAY, &cookie))
 		return job_find(drm, DRM_JOB_OVER, &cookie) ? 0 : -ENOENT;
-	if (drm->gone)
+	if (drm->device.gone)
 		return -ENODEV;
 	r = drm_call(drm->memory.fd, DRM_IOCTL_ZHOUYI_ABORT, &args);
 	/* It is over, and its event waits to be read. */
@@ -321,14 +320,14 @@ static int drm_soft_reset(struct device *device)
 {
 	struct drm *drm = drm_of(device);
 
-	return drm->gone ? -ENODEV : reset_call(drm->memory.fd, DRM_ZHOUYI_RESET_SOFT);
+	return drm->device.gone ? -ENODEV : reset_call(drm->memory.fd, DRM_ZHOUYI_RESET_SOFT);
 }
 
 static int drm_reset(struct device *device)
 {
 	struct drm *drm = drm_of(device);
 
-	return drm->gone ? -ENODEV : reset_call(drm->memory.fd, DRM_ZHOUYI_RESET_FULL);
+	return drm->device.gone ? -ENODEV : reset_call(drm->memory.fd, DRM_ZHOUYI_RESET_FULL);
 }
 
 static int listen_to(struct drm *drm, int fd)
@@ -383,7 +382,7 @@ static int drm_reopen(struct device *device)
 	__atomic_add_fetch(&device->epoch, 1, __ATOMIC_RELEASE);
 	r = reopen(drm);
 	if (r == 0)
-		drm->gone = false;
+		drm->device.gone = false;
 	/* The ladder knows two ways in which it may have to wait. */
 	return r == 0 || r == -EBUSY ? r : -ENODEV;
 }
@@ -400,7 +399,7 @@ static size_t drm_counters(struct device *device, struct device_counter *ret, si
 		.type = DRM_ZHOUYI_QUERY_STATS, .size = sizeof(s), .pointer = (uintptr_t)&s};
 
 	/* Of a device that is gone they are 0, like those of one that comes. */
-	if (!drm->gone)
+	if (!drm->device.gone)
 		(void)drm_call(drm->memory.fd, DRM_IOCTL_ZHOUYI_QUERY, &query);
 
 	const struct device_counter all[] = {

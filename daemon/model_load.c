@@ -249,6 +249,8 @@ static void describe_shortage(struct model_load *load)
 			 "needs %llu bytes of device memory, %llu of %llu are free",
 			 (unsigned long long)load->needed, (unsigned long long)(all - used),
 			 (unsigned long long)all);
+	else if (load->error == -ENODEV)
+		snprintf(load->text, sizeof(load->text), "the device is gone");
 	else if (!load->text[0])
 		snprintf(load->text, sizeof(load->text), "%s", strerror(-load->error));
 }

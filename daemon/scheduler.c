@@ -520,6 +520,9 @@ static void on_device(void *arg, unsigned int ready)
 			handle_event(sched, &events[i]);
 		scheduler_kick(sched);
 	} while (n == EVENTS_PER_TURN);
+	/* Perhaps in the middle of nothing, so that no job tells. */
+	if (sched->device->gone)
+		rescue_vanished(sched);
 	scheduler_check_drained(sched);
 }
 

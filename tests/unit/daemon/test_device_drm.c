@@ -297,11 +297,15 @@ Test(device_drm, jobs_of_a_device_that_goes_are_lost)
 	cr_assert_eq(submit(buffer, 2), 0);
 	fake_say(&gone, sizeof(gone));
 	cr_assert(is_readable());
+	cr_expect(!device->gone);
 	cr_assert_eq(device_collect(device, events, 3), 2);
+	cr_expect(device->gone);
 	cr_expect_eq(events[0].result, DEVICE_LOST);
 	cr_expect_eq(events[1].result, DEVICE_LOST);
 	cr_expect(!is_readable());
 	buffer->cpu[0] = 1;
+	cr_assert_eq(device_reopen(device), 0);
+	cr_expect(!device->gone);
 	device_buffer_destroy(buffer);
 }
 
