@@ -99,6 +99,17 @@ static int calibrate(const struct trace *trace, struct work *work)
 	return 0;
 }
 
+/* Of all but the longest hundredth: those were kept idle for something else, or the host stalled. */
+static uint64_t mean_gap(const struct work *work)
+{
+	size_t n = work->n_gaps - work->n_gaps / 100;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += work->gaps[i];
+	return n ? sum / n : 0;
+}
+
 struct calibration *calibrate_requests(const struct trace *trace)
 {
 	struct work work = {.ret = calloc(trace->n_requests + 1, sizeof(*work.ret))};
@@ -109,7 +120,7 @@ struct calibration *calibrate_requests(const struct trace *trace)
 		free(work.ret);
 		return NULL;
 	}
-	gap = work.n_gaps ? work.gaps[work.n_gaps / 2] : 0;
+	gap = mean_gap(&work);
 	hand_over = work.n ? work.hand_over_ns / work.n : trace->device.hand_over_ns;
 	for (uint32_t i = 0; i < trace->n_requests; i++) {
 		struct calibration *c = &work.ret[i];
@@ -130,7 +141,7 @@ void calibrate_device(struct trace *trace)
 
 	if (work.ret && calibrate(trace, &work) == 0 && work.n) {
 		trace->device.hand_over_ns =
-			work.hand_over_ns / work.n + work.gaps[work.n_gaps / 2];
+			work.hand_over_ns / work.n + mean_gap(&work);
 		trace->device.report_ns = work.report_ns / work.n;
 	}
 	free(work.gaps);

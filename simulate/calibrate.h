@@ -10,7 +10,7 @@
  * where the run lies; the rest is halved. A request that was handed over while
  * another still ran on its core shows the report only: its hand-over happened meanwhile.
  * And between an answer and the next hand-over the daemon has something to do; its
- * median is part of every hand-over.
+ * mean, without the longest hundredth, is part of every hand-over.
  */
 #pragma once
 

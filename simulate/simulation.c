@@ -173,6 +173,8 @@ static int answer(struct simulation *sim, struct sim_job *job, enum sim_outcome 
 	r = count(client_of(sim, job), job, outcome, sim->now_ns);
 	if (r == 0)
 		r = count(class_of(sim, job), job, outcome, sim->now_ns);
+	if (r == 0 && job->recorded)
+		r = source_follow(sim, job->recorded);
 	if (!source_keeps(sim, job))
 		job_destroy(sim, job);
 	return r;
@@ -428,6 +430,8 @@ static int happen(struct simulation *sim, struct tree_node *node)
 		return source_repeat(sim, tree_entry(node, struct sim_job, event));
 	case SIM_RECORDED:
 		return source_recorded(sim);
+	case SIM_FOLLOW:
+		return sim_arrive(sim, tree_entry(node, struct sim_job, event), sim->now_ns);
 	case SIM_OFF_DEVICE:
 		return off_device(sim, tree_entry(node, struct sim_job, event));
 	case SIM_ASK:

@@ -13,6 +13,7 @@ enum sim_event {
 	SIM_ARRIVAL,	/* of a source */
 	SIM_REPEAT,	/* a job of a closed source comes again */
 	SIM_RECORDED,	/* the next recorded request */
+	SIM_FOLLOW,	/* a recorded one that waited for the answer to another */
 	SIM_OFF_DEVICE, /* a job */
 	SIM_ASK,	/* the scheme wants to be asked */
 };
@@ -102,6 +103,8 @@ int sources_create(struct simulation *sim);
 int source_arrival(struct simulation *sim, struct sim_source *source);
 int source_repeat(struct simulation *sim, struct sim_job *job);
 int source_recorded(struct simulation *sim);
+/* @answered is: the one that waited for that comes soon. */
+int source_follow(struct simulation *sim, const struct trace_request *answered);
 /* A job left the queue: there is room for one that waits for that. */
 int source_room(struct simulation *sim, struct sim_source *source);
 /* Answered. Whether the source keeps @job, for its next request. */

@@ -187,31 +187,31 @@ static bool is_worth_it(const struct trace_request *request)
 	       request->status == ZY_DEADLINE_EXPIRED || request->status == ZY_DEADLINE_REFUSED;
 }
 
-static int arrive_recorded(struct simulation *sim, uint32_t index)
+/* NULL: it is left out, or something failed. */
+static struct sim_job *create_recorded(struct simulation *sim, uint32_t index, int *ret_r)
 {
 	const struct trace_request *request = &sim->trace->requests[index];
+	struct random random;
 	struct sim_job *job;
-	int r;
 
+	*ret_r = 0;
 	if (!is_worth_it(request)) {
 		sim->result->left_out++;
-		return 0;
+		return NULL;
 	}
-	job = sim_job_create(sim, NULL, &r);
+	job = sim_job_create(sim, NULL, ret_r);
 	if (!job)
-		return r;
+		return NULL;
 	job->recorded = request;
 	job->shape = &request->shape;
+	job->hand_over_ns = sim->calibration[index].hand_over_ns;
+	job->report_ns = sim->calibration[index].report_ns;
 	job->run_ns = request->run_ns;
 	if (!job->run_ns) {
-		struct random random;
-
 		random_init(&random, sim->options->seed ^ index, 0);
 		job->run_ns = sim_draw_run(&sim->trace->models[job->shape->model], &random);
 	}
-	job->hand_over_ns = sim->calibration[index].hand_over_ns;
-	job->report_ns = sim->calibration[index].report_ns;
-	return sim_arrive(sim, job, sim->now_ns);
+	return job;
 }
 
 int source_recorded(struct simulation *sim)
@@ -219,11 +219,41 @@ int source_recorded(struct simulation *sim)
 	const struct trace *trace = sim->trace;
 	int r = 0;
 
-	while (r == 0 && sim->next_recorded < trace->n_requests &&
-	       trace->requests[sim->next_recorded].at_ns <= sim->now_ns)
-		r = arrive_recorded(sim, sim->next_recorded++);
-	if (sim->next_recorded < trace->n_requests)
-		sim_schedule(sim, &sim->recorded, trace->requests[sim->next_recorded].at_ns,
-			     SIM_RECORDED);
+	for (; r == 0 && sim->next_recorded < trace->n_requests; sim->next_recorded++) {
+		const struct trace_request *request = &trace->requests[sim->next_recorded];
+		struct sim_job *job;
+
+		if (request->after != TRACE_NONE)
+			continue; /* it comes when that is answered */
+		if (request->at_ns > sim->now_ns) {
+			sim_schedule(sim, &sim->recorded, request->at_ns, SIM_RECORDED);
+			return 0;
+		}
+		job = create_recorded(sim, sim->next_recorded, &r);
+		if (job)
+			r = sim_arrive(sim, job, sim->now_ns);
+		else if (r == 0)
+			r = source_follow(sim, request);
+	}
 	return r;
+}
+
+int source_follow(struct simulation *sim, const struct trace_request *answered)
+{
+	const struct trace *trace = sim->trace;
+	uint64_t at = sim->now_ns;
+	struct sim_job *job;
+	int r;
+
+	/* What is left out is answered when it arrives. */
+	for (; answered->next != TRACE_NONE; answered = &trace->requests[answered->next]) {
+		at += trace->requests[answered->next].at_ns - answered->end_ns;
+		job = create_recorded(sim, answered->next, &r);
+		if (!job && r == 0)
+			continue;
+		if (job)
+			sim_schedule(sim, &job->event, at, SIM_FOLLOW);
+		return r;
+	}
+	return 0;
 }

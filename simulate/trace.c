@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "simulate/calibrate.h"
+#include "simulate/chain.h"
 
 struct trace *trace_create(unsigned int cores)
 {
@@ -139,7 +140,9 @@ int trace_add_request(struct trace *trace, const struct trace_request *request)
 	if (r < 0)
 		return r;
 	trace->requests = more;
-	trace->requests[trace->n_requests++] = *request;
+	trace->requests[trace->n_requests] = *request;
+	trace->requests[trace->n_requests].after = TRACE_NONE;
+	trace->requests[trace->n_requests++].next = TRACE_NONE;
 	return 0;
 }
 
@@ -183,6 +186,7 @@ void trace_settle(struct trace *trace)
 		learn_run(&trace->models[request->shape.model], request->run_ns);
 	}
 	calibrate_device(trace);
+	chain_requests(trace);
 }
 
 /*

@@ -48,6 +48,7 @@
  *	  at, start, end: when it was accepted, handed over, off the device again
  *	  run: as the device measured it
  *	  on: the cores it ran on
+ *	  after: the number, from 0, of the request whose answer it waited for
  *	  status: "ok" unless said otherwise
  *
  * Masks of cores are integers or strings like "0x6"; 0, and none, is all cores.
@@ -143,6 +144,9 @@ struct trace_request {
 	uint64_t start_ns, end_ns; /* handed over, answered; end 0: not known; start 0: never */
 	uint64_t run_ns;	   /* on the device; 0: it was never there */
 	uint64_t on_cores;	   /* where */
+	uint32_t after, next;	   /* indices of the one whose answer it waited for, and of the
+				      one that waited for its; TRACE_NONE */
+	bool is_frame;		   /* of a stream: it came by the clock */
 	enum zy_status status;
 };
 
@@ -204,7 +208,8 @@ int trace_add_request(struct trace *trace, const struct trace_request *request);
 
 /*
  * All requests were added: put them in order, let the first arrive at 0, and learn from them
- * how long the models run and what a hand-over costs on this device.
+ * how long the models run, what a hand-over costs on this device, and which waited for the
+ * answer to another.
  */
 void trace_settle(struct trace *trace);
 

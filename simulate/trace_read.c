@@ -342,6 +342,27 @@ static int read_status(struct reader *reader, void *target, json_t *value)
 	return 0;
 }
 
+/* The request that was just added waited for the answer to number @after. */
+static int read_after(struct reader *reader, uint32_t after)
+{
+	struct trace *trace = reader->trace;
+	uint32_t own = trace->n_requests - 1;
+	struct trace_request *answer;
+
+	if (after == TRACE_NONE)
+		return 0;
+	if (after >= own)
+		return reader_wrong(reader, "'after' is not the number of an earlier request");
+	answer = &trace->requests[after];
+	if (!answer->end_ns || answer->end_ns > trace->requests[own].at_ns)
+		return reader_wrong(reader, "'after' has no answer before this request arrives");
+	if (answer->next != TRACE_NONE)
+		return reader_wrong(reader, "another request is after number %u already", after);
+	answer->next = own;
+	trace->requests[own].after = after;
+	return 0;
+}
+
 static int read_request(struct reader *reader, json_t *value)
 {
 	static const struct field fields[] = {
@@ -351,10 +372,12 @@ static int read_request(struct reader *reader, json_t *value)
 		{"start", FIELD_TIME, AT(trace_request, start_ns), ANY_TIME},
 		{"end", FIELD_TIME, AT(trace_request, end_ns), ANY_TIME},
 		{"on", FIELD_MASK, AT(trace_request, on_cores)},
+		{"after", FIELD_UINT, AT(trace_request, after), .max = TRACE_MAX_REQUESTS},
 		{"status", FIELD_OTHER, .set = read_status},
 	};
 	struct trace_request request = {
 		.shape = {.class = ZY_CLASS_MAX_, .n_cores = 1, .reservation = TRACE_NONE},
+		.after = TRACE_NONE,
 	};
 	const struct trace *trace = reader->trace;
 	int r = reader_object(reader, fields, N(fields), &request, value);
@@ -370,7 +393,7 @@ static int read_request(struct reader *reader, json_t *value)
 	if (r < 0)
 		return r;
 	r = trace_add_request(reader->trace, &request);
-	return r < 0 ? reader_fail(reader, r) : 0;
+	return r < 0 ? reader_fail(reader, r) : read_after(reader, request.after);
 }
 
 static int read_requests(struct reader *reader, void *trace, json_t *array)

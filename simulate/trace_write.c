@@ -177,6 +177,8 @@ static void write_request(const struct trace *trace, const struct trace_request 
 	put_number(file, "start", request->start_ns);
 	put_number(file, "end", request->end_ns);
 	put_mask(file, "on", request->on_cores);
+	if (request->after != TRACE_NONE)
+		fprintf(file, ", \"after\": %" PRIu32, request->after);
 	if (request->status != ZY_OK)
 		put_member(file, "status", zy_status_name((int)request->status));
 	fputc('}', file);

@@ -161,6 +161,14 @@ Test(trace, requests_have_to_make_sense)
 	refused(REQUESTS("{" SHAPE "\"at\": 1, \"status\": \"fine\"}"), "must be a status");
 	refused(REQUESTS("{" SHAPE "\"at\": 1, \"on\": \"7\"}"), "must be a mask");
 	refused(REQUESTS("{" SHAPE "\"at\": 1, \"on\": \"0xfffffffffffffffff\"}"), "of 64 bits");
+	refused(REQUESTS("{" SHAPE "\"at\": 1, \"after\": 0}"), "not the number of an earlier");
+	refused(REQUESTS("{" SHAPE "\"at\": 1},{" SHAPE "\"at\": 5, \"after\": 0}"),
+		"has no answer before");
+	refused(REQUESTS("{" SHAPE "\"at\": 1, \"end\": 6},{" SHAPE "\"at\": 5, \"after\": 0}"),
+		"has no answer before");
+	refused(REQUESTS("{" SHAPE "\"at\": 1, \"end\": 2},{" SHAPE
+			 "\"at\": 5, \"after\": 0},{" SHAPE "\"at\": 6, \"after\": 0}"),
+		"requests[2]: another request is after number 0");
 	refused(REQUESTS("7"), "t.json:5: requests[0]: must be an object");
 }
 
