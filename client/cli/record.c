@@ -102,10 +102,13 @@ static uint32_t known_reservation(const struct record *record, uint64_t number)
  * Fetching
  */
 
-static void fill_request(const struct zhouyi_record *r, struct trace_request *ret)
+static void fill_request(const struct zhouyi_record *r, unsigned int cores,
+			 struct trace_request *ret)
 {
+	uint64_t all = cores == 64 ? UINT64_MAX : (UINT64_C(1) << cores) - 1;
+
 	ret->shape.class = (enum zy_class)r->request_class;
-	ret->shape.cores = r->allowed_cores;
+	ret->shape.cores = (r->allowed_cores & all) == all ? 0 : r->allowed_cores & all;
 	ret->shape.n_cores = r->n_cores ? r->n_cores : 1;
 	if (r->deadline_ns)
 		ret->shape.deadline_ns =
@@ -114,7 +117,8 @@ static void fill_request(const struct zhouyi_record *r, struct trace_request *re
 	ret->start_ns = r->started_ns;
 	ret->end_ns = r->ended_ns;
 	ret->run_ns = r->started_ns ? r->run_ns : 0;
-	ret->on_cores = r->cores;
+	ret->on_cores = r->cores & all;
+	ret->is_frame = r->stream != 0;
 	ret->status = (enum zy_status) - r->error;
 }
 
@@ -127,7 +131,7 @@ static int add(struct record *record, const struct zhouyi_record *r)
 
 	if (client < 0 || model < 0)
 		return client < 0 ? client : model;
-	fill_request(r, &request);
+	fill_request(r, record->trace->device.cores, &request);
 	request.shape.client = (uint32_t)client;
 	request.shape.model = (uint32_t)model;
 	request.shape.reservation = known_reservation(record, r->reservation);
