@@ -9,6 +9,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "client/cli/args.h"
 #include "simulate/simulation.h"
 
 enum { OPT_POLICY = CLI_OPTION_FIRST, OPT_SEED, OPT_DURATION, OPT_MARKDOWN };
@@ -38,14 +39,9 @@ static int set_policy(struct simulate *simulate, const char *name)
 
 static int set_seed(struct simulate *simulate, const char *text)
 {
-	char *end;
+	int code = args_number(simulate->cli, "--seed", text, 1, INT64_MAX, &simulate->seed);
 
-	errno = 0;
-	simulate->seed = strtoull(text, &end, 10);
-	if (errno || end == text || *end || text[0] == '-' || !simulate->seed)
-		return cli_usage(simulate->cli, "--seed must be a number, from 1, not '%s'",
-				 cli_text(text));
-	return -1;
+	return code == CLI_OK ? -1 : code;
 }
 
 static int set_duration(struct simulate *simulate, const char *text)
