@@ -29,6 +29,7 @@ struct record {
 	uint64_t next;
 	uint64_t n_lost;
 	bool full;
+	bool knows_plan; /* it was asked for during this poll */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -122,12 +123,19 @@ static void fill_request(const struct zhouyi_record *r, unsigned int cores,
 	ret->status = (enum zy_status) - r->error;
 }
 
+static int fetch_plan(struct record *record);
+
 /* Returns 0 or a negative errno. */
 static int add(struct record *record, const struct zhouyi_record *r)
 {
 	struct trace_request request = {.at_ns = 0};
 	int client = find_client(record, r->uid, r->session, r->client);
 	int model = find_model(record, r);
+
+	/* A reservation of which nothing is known yet: it is new. */
+	if (r->reservation && !record->knows_plan &&
+	    known_reservation(record, r->reservation) == TRACE_NONE)
+		fetch_plan(record);
 
 	if (client < 0 || model < 0)
 		return client < 0 ? client : model;
@@ -240,6 +248,7 @@ static int fetch_plan(struct record *record)
 	do
 		r = zhouyi_plan_get(record->client, &plan);
 	while (look_again(r, &tries));
+	record->knows_plan = true;
 	if (r < 0)
 		return cli_fail_call(record->client, r, "record");
 	for (size_t i = 0; i < plan->n_classes; i++)
@@ -294,6 +303,7 @@ static int follow(struct record *record)
 		if (i % PLAN_POLLS == 0)
 			code = fetch_plan(record);
 		nanosleep(&pause, NULL);
+		record->knows_plan = false;
 		if (code == CLI_OK)
 			code = fetch(record);
 		show(record, shows);
