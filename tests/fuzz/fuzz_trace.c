@@ -33,7 +33,7 @@ static const char start[] =
 	"\"client\":\"b\",\"model\":\"n\",\"arrivals\":\"closed\",\"in_flight\":2}},\"requests\":["
 	"{\"at\":5,\"client\":\"b\",\"model\":\"m\",\"class\":\"normal\",\"cores\":6,\"deadline\":"
 	"900000,\"run\":50,\"start\":10,\"end\":90,\"on\":\"0x2\"},{\"at\":90,\"client\":\"a\","
-	"\"model\":\"m\",\"status\":\"deadline-expired\"}]}";
+	"\"model\":\"m\",\"status\":\"deadline-expired\",\"after\":0}]}";
 
 #define SHORT_NS UINT64_C(5000000)
 
