@@ -383,6 +383,15 @@ static void vary(struct zy_submit *entry, uint8_t how)
 		entry->timeout_ns = 1 + soon_ns[(how >> 5) & 3];
 }
 
+static void send_entry(struct peer *peer, struct zy_submit *entry)
+{
+	entry->cookie = next_cookie;
+	if (next_cookie >= N_COOKIES || !peer_send(peer, entry, sizeof(*entry), NULL, 0))
+		return;
+	peer->waiting[next_cookie++] = true;
+	peer->n_waiting++;
+}
+
 /* A well-formed entry; anything about it may be off. */
 static void step_submit(struct peer *peer, struct tape *tape)
 {
@@ -390,7 +399,6 @@ static void step_submit(struct peer *peer, struct tape *tape)
 	uint8_t flaw = take(tape);
 
 	entry.binding = pick(tape, &peer->bindings);
-	entry.cookie = next_cookie;
 	if (flaw >= 0xf0)
 		((uint8_t *)&entry)[16 + take(tape) % 112] ^= take(tape);
 	else if (flaw >= 0xe0)
@@ -399,10 +407,7 @@ static void step_submit(struct peer *peer, struct tape *tape)
 		entry.stream = pick(tape, &peer->streams);
 	else if (flaw >= 0xa0)
 		vary(&entry, take(tape));
-	if (next_cookie >= N_COOKIES || !peer_send(peer, &entry, sizeof(entry), NULL, 0))
-		return;
-	peer->waiting[next_cookie++] = true;
-	peer->n_waiting++;
+	send_entry(peer, &entry);
 }
 
 static void step_load(struct peer *peer, struct tape *tape)

@@ -111,9 +111,38 @@ static void step_look(struct peer *peer, struct tape *tape)
 	send_request(peer, &req, NULL, 0);
 }
 
+/* What any camera would do: a reservation, a stream that uses it, and a frame, perhaps to its end.
+ */
+static void step_camera(struct peer *peer, bool ends)
+{
+	/* The model known first; a period of 10 ms, its deadline, half a millisecond each. */
+	static const uint8_t reserve[] = {0, 0, 5, 0, 3};
+	static const uint8_t create[] = {0x41, 0, 5, 1, 4, 0};
+	struct tape tape = {reserve, reserve + sizeof(reserve)};
+	struct zy_submit entry = {.type = ZY_PACKET_SUBMIT, .class = ZY_CLASS_INTERACTIVE};
+
+	step_setup(peer);
+	step_reserve(peer, &tape);
+	turn();
+	peer_read(peer);
+	tape = (struct tape){create, create + sizeof(create)};
+	step_create_stream(peer, &tape);
+	turn();
+	peer_read(peer);
+	entry.binding = peer->bindings.ids[0];
+	entry.stream = peer->streams.ids[0];
+	send_entry(peer, &entry);
+	turn();
+	for (unsigned int i = 0; ends && i < FAKE_DEPTH; i++)
+		fake_end(i, DEVICE_DONE);
+}
+
 static void step_schedule(struct peer *peer, struct tape *tape)
 {
-	switch (take(tape) % 4) {
+	switch (take(tape) % 5) {
+	case 4:
+		step_camera(peer, take(tape) & 1);
+		break;
 	case 0:
 		step_reserve(peer, tape);
 		break;
