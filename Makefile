@@ -53,7 +53,8 @@ files := 755:$(B)/zhouyid:$(prefix)/sbin/zhouyid 755:$(B)/zhouyi-cli:$(prefix)/b
 	644:client/include/zhouyi-client.h:$(prefix)/include/zhouyi-client.h \
 	644:$(B)/client/zhouyi-client.pc:$(libdir)/pkgconfig/zhouyi-client.pc \
 	644:client/cli/completion.bash:$(prefix)/share/bash-completion/completions/zhouyi-cli \
-	644:docs/zhouyid.8:$(prefix)/share/man/man8/zhouyid.8 644:docs/zhouyi-cli.1:$(prefix)/share/man/man1/zhouyi-cli.1 \
+	644:docs/zhouyid.8:$(prefix)/share/man/man8/zhouyid.8 \
+	644:docs/zhouyid.json.5:$(prefix)/share/man/man5/zhouyid.json.5 644:docs/zhouyi-cli.1:$(prefix)/share/man/man1/zhouyi-cli.1 \
 	644:docs/zhouyi-cc.1:$(prefix)/share/man/man1/zhouyi-cc.1 \
 	conf:configs/zhouyid.json:$(sysconfdir)/zhouyid/zhouyid.json \
 	644:$(B)/systemd/zhouyid.service:$(unitdir)/zhouyid.service 644:systemd/zhouyid.socket:$(unitdir)/zhouyid.socket \

@@ -464,6 +464,14 @@ Test(config, the_example_says_the_defaults)
 	expect_same(&config, &defaults);
 }
 
+Test(config, the_example_of_access_rules_is_valid)
+{
+	reset();
+	cr_assert_eq(config_load(&config, "configs/examples/access.json", &report), 0, "%s",
+		     error.text);
+	cr_expect_eq(config.access.n, 3);
+}
+
 Test(config, models_may_have_watchdogs_of_their_own)
 {
 	cr_assert_eq(load("{\"watchdog\": {\"factor\": 4, \"floor_ms\": 20, \"ceiling_ms\": 3000,"
