@@ -253,6 +253,31 @@ static void apply_scheduling(struct daemon *daemon)
 		log_error("the scheduling settings make no sense to the policy");
 }
 
+/* Only now is it known how many cores there are, and whether the device can keep to a mask. */
+static void check_cores(const struct daemon *daemon)
+{
+	const struct device_caps *caps = &daemon->device->caps;
+	const struct access_rules *access = &daemon->config->access;
+	uint64_t all = caps->cores >= 64 ? UINT64_MAX : (UINT64_C(1) << caps->cores) - 1;
+	char name[ACCESS_NAME_MAX];
+
+	for (size_t i = 0; i < access->n; i++) {
+		const struct access_rule *rule = &access->rules[i];
+
+		if (!(rule->has & (1u << ACCESS_CORES)) || rule->cores == UINT64_MAX)
+			continue;
+		access_rule_name(rule, name);
+		if (caps->placement == DEVICE_PLACEMENT_NONE)
+			log_warning("access.%s.cores has no effect: this device chooses its cores "
+				    "itself",
+				    name);
+		else if (rule->cores & ~all)
+			log_warning("access.%s.cores names cores that this device does not have: "
+				    "it has %u",
+				    name, caps->cores);
+	}
+}
+
 /* What may change while the daemon runs, here and now. Limits are looked up where they are. */
 static void apply(struct daemon *daemon)
 {
@@ -265,6 +290,7 @@ static void apply(struct daemon *daemon)
 	apply_patience(daemon);
 	apply_scheduling(daemon);
 	session_group_refresh(&daemon->sessions);
+	check_cores(daemon);
 }
 
 static void on_reloaded(void *arg)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Configurations: what is wrong with them, and changing them while requests run.
 . "$(dirname "$0")/common"
-plan 18
+plan 19
 
 config=$dir/zhouyid.json
 inflight=$B/tests/e2e/inflight
@@ -17,7 +17,7 @@ write()
 			"limits": { "queued_per_session": 4096 },
 			"scheduling": { "floors": { "normal": $3 }, "stack_us": $1 },
 			"watchdog": { "factor": $((10 + $2)) },
-			"access": { "user:$me": { "weight": $1, "on_device": $2, "device_bytes": ${1}0000000 } }
+			"access": { "user:4242": { "cores": [0, 9] }, "user:$me": { "weight": $1, "on_device": $2, "device_bytes": ${1}0000000 } }
 		}
 	END
 	mv "$config.new" "$config"
@@ -59,6 +59,7 @@ reload()
 }
 
 ok "the rules are in effect" weighs 100
+ok "cores that are not there are named" said "access.user:4242.cores names cores" 1
 pids=
 for client in 1 2 3; do
 	"$inflight" "$sock" "$dir/delay.elf" 3000 >"$dir/inflight.$client" 2>&1 &

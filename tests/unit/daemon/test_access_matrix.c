@@ -384,3 +384,65 @@ Test(access_matrix, streams_and_reservations_keep_to_ceiling_and_cores)
 	front_setup_finish(&s);
 	close(client);
 }
+
+/*
+ * Limits: each of them, alone, lets as much through as it says and not more, and not
+ * for the user alone but for the slice that it is said of, whoever runs there.
+ */
+static int use_buffer(int client)
+{
+	int64_t id = front_create_buffer(&front, client, 4096);
+
+	return id < 0 ? (int)-id : ZY_OK;
+}
+
+static int use_model(int client)
+{
+	static uint32_t n_bytes = 128;
+	int fd = front_image(n_bytes, 0, 0);
+	int64_t id = front_load(&front, client, fd, "m", false);
+
+	n_bytes += 64; /* each another one */
+	close(fd);
+	return id < 0 ? (int)-id : ZY_OK;
+}
+
+static const struct limit_case {
+	const char *name;
+	enum access_field field;
+	struct account_limits limits;
+	int (*use)(int client);
+	unsigned int n; /* so often it goes well */
+} limit_cases[] = {
+	{"buffers", ACCESS_BUFFERS, {.buffers = 3}, use_buffer, 3},
+	{"device memory", ACCESS_DEVICE_BYTES, {.device_bytes = 2 * 4096}, use_buffer, 2},
+	{"models", ACCESS_MODELS, {.models = 2}, use_model, 2},
+	{"no limit", ACCESS_QUEUED, {.queued = 0}, use_buffer, 20},
+};
+
+Test(access_matrix, each_limit_of_a_slice_holds_for_all_in_it_together)
+{
+	for (size_t i = 0; i < sizeof(limit_cases) / sizeof(limit_cases[0]); i++) {
+		const struct limit_case *c = &limit_cases[i];
+		int clients[2];
+
+		rule = (struct access_rule){.kind = ACCESS_SLICE,
+					    .name = "-.slice", /* all slices are in it */
+					    .has = 1u << c->field,
+					    .limits = c->limits};
+		access_rules_finish(&front.config.access);
+		cr_assert_eq(access_rules_put(&front.config.access, &rule), 0);
+		clients[0] = front_client(&front);
+		clients[1] = front_client(&front);
+		if (!front_session(&front)->identity->place.is_known)
+			cr_skip_test("it cannot be seen in which slice this runs");
+		cr_expect_str_eq(front_session(&front)->objects.account->key.name, "slice:-.slice");
+		for (unsigned int k = 0; k < c->n; k++)
+			cr_expect_eq(c->use(clients[k % 2]), ZY_OK, "%s: %u", c->name, k);
+		for (unsigned int k = 0; k < 2 && c->n < 20; k++)
+			cr_expect_eq(c->use(clients[k]), ZY_LIMIT, "%s", c->name);
+		close(clients[0]);
+		close(clients[1]);
+		front_settle(&front);
+	}
+}
