@@ -155,7 +155,8 @@ static bool imagine(struct session *session, const Zy__Request *req, struct iden
 			     "cameras.slice");
 		return false;
 	}
-	qsort(body->groups, body->n_groups, sizeof(*body->groups), compare_groups);
+	if (body->n_groups)
+		qsort(body->groups, body->n_groups, sizeof(*body->groups), compare_groups);
 	*ret = (struct identity){
 		.has_uid = body->has_uid,
 		.uid = body->uid,
