@@ -58,7 +58,7 @@ scheduling: $(B)/zhouyi-cli	; @B=$(B) tests/scheduling/run $(if $(WRITE),--write
 check-mutants:		; @scripts/setup mutants && B=$(B)-asan tests/reliability/check-mutants
 # The scheduling policy: a million random schedules, and long ones with reservations.
 check-policy: $(properties)
-	$< --schedules 1000000 --long 100 $(if $(SEED),--seed $(SEED))
+	$< --processes $(shell nproc) --schedules 1000000 --long 100 $(if $(SEED),--seed $(SEED))
 # Exactly one answer, whatever happens: every interleaving of a model of it.
 check-model:		; @scripts/setup model && B=$(B) tests/model/run
 check-fuzz: fuzz	; @B=$(B)-fuzz tests/fuzz/run $(FUZZ_SECONDS)

@@ -2,12 +2,14 @@
 /*
  * Properties of the scheduling policy, over random schedules on a virtual clock.
  *
- * usage: properties [--seed N] [--schedules N] [--jobs N] [--family 0..3] [--long N] [-v]
+ * usage: properties [--seed N] [--schedules N] [--jobs N] [--family 0..3] [--long N]
+ *                   [--processes N] [-v]
  *   --seed       of the first schedule; the next has the next number. Default: drawn
- *   --schedules  how many; default 20000
+ *   --schedules  how many; default 10000
  *   --jobs       how many a schedule has at most, more or less; default 40
  *   --family     only anything (0), fairness (1), floors (2) or reservations (3)
  *   --long       further schedules of reservations, of 2,000 jobs each
+ *   --processes  among which they are shared; default 1
  *   -v           say what happens; for one schedule
  *
  * Speaks TAP, a line for each property. What is broken is shown with the smallest
@@ -20,17 +22,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 struct options {
 	uint64_t seed, schedules, longs;
-	unsigned int jobs;
+	unsigned int jobs, processes;
 	int family; /* -1: all */
 	bool verbose;
 };
 
+/* What came of it. */
+struct totals {
+	uint64_t n_checked[N_PROPERTIES], n_broken[N_PROPERTIES];
+	uint64_t n_frames, n_frames_met, n_granted;
+};
+
 static struct world world;
-static uint64_t n_broken[N_PROPERTIES], n_frames, n_frames_met, n_granted;
+static struct totals totals;
 
 static enum property run(enum family family, uint64_t seed, unsigned int jobs, bool verbose)
 {
@@ -59,12 +69,12 @@ static void judge(enum family family, uint64_t seed, unsigned int jobs, bool ver
 {
 	enum property broken = run(family, seed, jobs, verbose);
 
-	n_frames += world.n_frames;
-	n_frames_met += world.n_frames_met;
-	n_granted += world.n_granted;
+	totals.n_frames += world.n_frames;
+	totals.n_frames_met += world.n_frames_met;
+	totals.n_granted += world.n_granted;
 	if (broken == N_PROPERTIES)
 		return;
-	if (n_broken[broken]++ < 2)
+	if (totals.n_broken[broken]++ < 2)
 		show(family, seed, jobs, broken);
 }
 
@@ -102,6 +112,8 @@ static void parse(struct options *options, int argc, char **argv)
 			options->schedules = number(argc, argv, &i);
 		else if (!strcmp(argv[i], "--long"))
 			options->longs = number(argc, argv, &i);
+		else if (!strcmp(argv[i], "--processes"))
+			options->processes = (unsigned int)number(argc, argv, &i);
 		else if (!strcmp(argv[i], "--jobs"))
 			options->jobs = (unsigned int)number(argc, argv, &i);
 		else if (!strcmp(argv[i], "--family"))
@@ -113,8 +125,9 @@ static void parse(struct options *options, int argc, char **argv)
 			exit(2);
 		}
 	}
-	if (!options->jobs || options->jobs > MAX_TASKS / 4) {
-		fprintf(stderr, "properties: 1 to %u jobs\n", MAX_TASKS / 4);
+	if (!options->jobs || options->jobs > MAX_TASKS / 4 || !options->processes ||
+	    options->processes > 64) {
+		fprintf(stderr, "properties: 1 to %u jobs, 1 to 64 processes\n", MAX_TASKS / 4);
 		exit(2);
 	}
 }
@@ -125,32 +138,89 @@ static bool report(const struct options *options)
 	bool all = options->family < 0 && options->schedules >= 1000, good = true;
 
 	for (int i = 0; i < N_PROPERTIES; i++) {
-		bool holds = !n_broken[i] && (n_checked[i] || !all);
+		bool holds = !totals.n_broken[i] && (totals.n_checked[i] || !all);
 
 		good = good && holds;
 		printf("%sok %d - %s\n# looked at %" PRIu64 " times, broken in %" PRIu64
 		       " schedules\n",
-		       holds ? "" : "not ", i + 1, property_names[i], n_checked[i], n_broken[i]);
+		       holds ? "" : "not ", i + 1, property_names[i], totals.n_checked[i],
+		       totals.n_broken[i]);
 	}
 	printf("# %" PRIu64 " reservations granted, %" PRIu64 " of their frames ended, %" PRIu64
 	       " conformed, kept to their budget and were compared with their deadline\n",
-	       n_granted, n_frames, n_frames_met);
+	       totals.n_granted, totals.n_frames, totals.n_frames_met);
+	return good;
+}
+
+/* Every @step-th, from @first on. */
+static void judge_some(const struct options *options, uint64_t first, uint64_t step)
+{
+	for (uint64_t i = first; i < options->schedules; i += step)
+		judge(family_of(options, i), options->seed + i, options->jobs, options->verbose);
+	for (uint64_t i = first; i < options->longs; i += step)
+		judge(FAMILY_RESERVED, options->seed + i, 2000, options->verbose);
+	memcpy(totals.n_checked, n_checked, sizeof(n_checked));
+}
+
+static void add(const struct totals *more)
+{
+	for (int i = 0; i < N_PROPERTIES; i++) {
+		totals.n_checked[i] += more->n_checked[i];
+		totals.n_broken[i] += more->n_broken[i];
+	}
+	totals.n_frames += more->n_frames;
+	totals.n_frames_met += more->n_frames_met;
+	totals.n_granted += more->n_granted;
+}
+
+/* False: a process did not come to an end. */
+static bool share_out(const struct options *options)
+{
+	struct totals some;
+	bool good = true;
+	int fds[2];
+
+	if (pipe(fds) < 0)
+		return false;
+	fflush(stdout);
+	for (unsigned int i = 0; i < options->processes; i++) {
+		if (fork() != 0)
+			continue;
+		judge_some(options, i, options->processes);
+		fflush(stdout);
+		_exit(write(fds[1], &totals, sizeof(totals)) != sizeof(totals));
+	}
+	close(fds[1]);
+	/* Short enough that each arrives in one piece. */
+	for (unsigned int i = 0; i < options->processes; i++) {
+		if (read(fds[0], &some, sizeof(some)) == sizeof(some))
+			add(&some);
+		else
+			good = false;
+	}
+	while (wait(NULL) > 0)
+		;
+	close(fds[0]);
 	return good;
 }
 
 int main(int argc, char **argv)
 {
-	struct options options = {.schedules = 20000, .jobs = 40, .family = -1};
+	struct options options = {.schedules = 10000, .jobs = 40, .family = -1, .processes = 1};
 	struct timespec now;
+	bool good = true;
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	clock_gettime(CLOCK_REALTIME, &now);
 	options.seed = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 	parse(&options, argc, argv);
 	printf("TAP version 13\n1..%d\n# seed %" PRIu64 ", %" PRIu64 " schedules\n", N_PROPERTIES,
 	       options.seed, options.schedules + options.longs);
-	for (uint64_t i = 0; i < options.schedules; i++)
-		judge(family_of(&options, i), options.seed + i, options.jobs, options.verbose);
-	for (uint64_t i = 0; i < options.longs; i++)
-		judge(FAMILY_RESERVED, options.seed + i, 2000, options.verbose);
-	return report(&options) ? 0 : 1;
+	if (options.processes > 1)
+		good = share_out(&options);
+	else
+		judge_some(&options, 0, 1);
+	if (!good)
+		printf("# a process ended before its schedules did\n");
+	return report(&options) && good ? 0 : 1;
 }
