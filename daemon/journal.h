@@ -22,3 +22,6 @@ int journal_open(const char *path);
  *   or another negative errno, if there is no journald now
  */
 int journal_send(int fd, const char *entry, size_t size);
+
+/* Wait until what was sent has been read, and a moment longer; at most half a second. */
+void journal_flush(int fd);

@@ -84,6 +84,15 @@ const char *log_level_name(enum log_level level)
 	return levels[level].name;
 }
 
+void log_close(void)
+{
+	if (log_state.journal_fd < 0)
+		return;
+	journal_flush(log_state.journal_fd);
+	close(log_state.journal_fd);
+	log_state.journal_fd = -1;
+}
+
 int log_level_find(const char *name)
 {
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
@@ -178,12 +187,12 @@ static int send_entry(enum log_level level, enum log_event event, const char *me
 	char entry[LINE_MAX_BYTES + 256];
 	int n;
 
-	if (log_state.journal_fd < 0)
+	/* The others are better off as lines: journald knows whose those are without looking. */
+	if (!id || log_state.journal_fd < 0)
 		return -ENOTCONN;
 	n = snprintf(entry, sizeof(entry),
-		     "PRIORITY=%d\nSYSLOG_IDENTIFIER=zhouyid\n%s%s%sMESSAGE=%s\n",
-		     levels[level].priority, id ? "MESSAGE_ID=" : "", id ? id : "", id ? "\n" : "",
-		     message);
+		     "PRIORITY=%d\nSYSLOG_IDENTIFIER=zhouyid\nMESSAGE_ID=%s\nMESSAGE=%s\n",
+		     levels[level].priority, id, message);
 	return journal_send(log_state.journal_fd, entry, (size_t)n);
 }
 

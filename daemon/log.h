@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The log: one line per event on standard error, each written at once. If the journal
- * reads standard error, lines go to it as entries with fields instead, or, if it does
- * not take those, as lines with the priority prefix of sd-daemon(3).
+ * reads standard error, they have the priority prefix of sd-daemon(3), and events go to
+ * it as entries with fields.
  *
  * A line says who, what and why. Error: somebody should act. Warning: we coped.
  * Info: the life of the daemon. Debug: free. A healthy daemon is silent. What
@@ -49,6 +49,13 @@ void log_open_with(enum log_level level, const char *journal);
 void log_set_level(enum log_level level);
 
 const char *log_level_name(enum log_level level);
+
+/*
+ * To be called before the process ends: journald looks up whose an entry is when it reads
+ * it, and somebody who has gone is nobody's unit. Waits for that, at most half a second.
+ */
+void log_close(void);
+
 /* The level called "error", "warning", "info" or "debug", or -EINVAL. */
 int log_level_find(const char *name);
 

@@ -194,6 +194,7 @@ static int serve(struct config *config, const struct config_source *source)
 	if (r == -ETIMEDOUT) {
 		/* The device still writes to memory that tearing down would free. */
 		daemon_abandon(&daemon);
+		log_close();
 		_exit(EXIT_STUCK);
 	}
 	daemon_finish(&daemon);
@@ -229,9 +230,12 @@ int main(int argc, char **argv)
 		return code;
 	log_open(LOG_LEVEL_INFO);
 	source_init(&source, &args);
-	if (configure(&config, &source) < 0)
+	if (configure(&config, &source) < 0) {
+		log_close();
 		return EXIT_USAGE;
+	}
 	code = run(&config, &args, &source);
+	log_close();
 	fault_script_destroy(config.soft.faults);
 	config_finish(&config);
 	return code;

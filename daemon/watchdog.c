@@ -9,6 +9,8 @@
 #include "daemon/notify.h"
 #include "daemon/scheduler.h"
 
+#define LAST_WORDS_NS UINT64_C(500000000)
+
 /* How often we have to say something, or 0 if nobody listens. */
 static uint64_t period_ns(void)
 {
@@ -22,32 +24,40 @@ static uint64_t period_ns(void)
 }
 
 /* A device that is gone without a job is not stuck: the daemon waits for it. */
-static bool is_stuck(struct watchdog *watchdog)
+static bool is_stuck(const struct watchdog *watchdog)
 {
-	uint64_t overdue = scheduler_overdue(watchdog->scheduler, loop_now());
+	return scheduler_overdue(watchdog->scheduler, loop_now()) >= watchdog->device_ns;
+}
 
-	if (overdue < watchdog->device_ns)
-		return false;
-	if (!watchdog->stuck)
-		log_event(LOG_LEVEL_ERROR, LOG_EVENT_STUCK,
-			  "the device should have given back %u jobs %.1f s ago, and nothing "
-			  "helps: asking to be restarted",
-			  watchdog->scheduler->n_running, (double)overdue / 1e9);
-	return true;
+static void complain(const struct watchdog *watchdog)
+{
+	log_event(LOG_LEVEL_ERROR, LOG_EVENT_STUCK,
+		  "the device should have given back %u jobs %.1f s ago, and nothing helps: asking "
+		  "to be restarted",
+		  watchdog->scheduler->n_running,
+		  (double)scheduler_overdue(watchdog->scheduler, loop_now()) / 1e9);
 }
 
 static void on_time(void *arg)
 {
 	struct watchdog *watchdog = arg;
-	bool stuck = is_stuck(watchdog);
+	uint64_t wait = watchdog->interval_ns;
 
-	if (!stuck)
+	if (!is_stuck(watchdog)) {
 		notify_send("WATCHDOG=1");
-	else if (!watchdog->stuck)
+		watchdog->stuck = watchdog->asked = false;
+	} else if (!watchdog->stuck) {
+		complain(watchdog);
+		watchdog->stuck = true;
+		/* journald has to find us alive when it looks up whose line it was: see
+		 * log_close(). */
+		wait = wait < LAST_WORDS_NS ? wait : LAST_WORDS_NS;
+	} else if (!watchdog->asked) {
 		/* To be silent would do, too, but clients would have to wait. */
 		notify_send("WATCHDOG=trigger");
-	watchdog->stuck = stuck;
-	loop_timer_set(watchdog->timer, loop_now() + watchdog->interval_ns);
+		watchdog->asked = true;
+	}
+	loop_timer_set(watchdog->timer, loop_now() + wait);
 }
 
 int watchdog_init(struct watchdog *watchdog, struct loop *loop, const struct scheduler *scheduler)

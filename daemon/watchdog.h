@@ -26,7 +26,7 @@ struct watchdog {
 	struct loop_timer *timer;	   /* owned; NULL: nobody watches */
 	uint64_t interval_ns;
 	uint64_t device_ns; /* WATCHDOG_DEVICE_NS, unless a test is less patient */
-	bool stuck;	    /* and said so */
+	bool stuck, asked;  /* and said so; to be restarted */
 };
 
 /* Says so for the first time at once. Does nothing if no service manager wants to know. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,6 +13,9 @@
 #include <unistd.h>
 
 #include "daemon/log.h"
+#include "daemon/loop.h"
+
+#define MS UINT64_C(1000000)
 
 static int out[2];
 static char line[4096];
@@ -134,21 +138,53 @@ static const char *entry(void)
 	return line;
 }
 
-Test(log, entries_of_the_journal_have_fields, .init = journal_start, .fini = journal_stop)
+Test(log, events_are_entries_of_the_journal_with_fields, .init = journal_start,
+     .fini = journal_stop)
 {
 	char expected[256];
 
-	log_warning("model '%s'", "x\nMESSAGE_ID=0");
-	cr_expect_str_eq(entry(), "PRIORITY=4\nSYSLOG_IDENTIFIER=zhouyid\n"
-				  "MESSAGE=model 'x\\x0aMESSAGE_ID=0'\n");
-	log_event(LOG_LEVEL_ERROR, LOG_EVENT_DEVICE_GONE, "gone");
+	log_event(LOG_LEVEL_ERROR, LOG_EVENT_DEVICE_GONE, "gone\nMESSAGE_ID=0");
 	snprintf(expected, sizeof(expected),
-		 "PRIORITY=3\nSYSLOG_IDENTIFIER=zhouyid\nMESSAGE_ID=%s\nMESSAGE=gone\n",
+		 "PRIORITY=3\nSYSLOG_IDENTIFIER=zhouyid\nMESSAGE_ID=%s\n"
+		 "MESSAGE=gone\\x0aMESSAGE_ID=0\n",
 		 log_event_id(LOG_EVENT_DEVICE_GONE));
 	cr_expect_str_eq(entry(), expected);
 	log_event(LOG_LEVEL_DEBUG, LOG_EVENT_READY, "no");
 	cr_expect_str_eq(entry(), "", "the level counts");
 	cr_expect_str_eq(said(), "", "nothing is said twice");
+	log_warning("a line");
+	cr_expect_str_eq(entry(), "");
+	cr_expect_str_eq(said(), "<4>a line\n");
+}
+
+static void *read_later(void *arg)
+{
+	usleep(150000);
+	entry();
+	*(uint64_t *)arg = loop_now();
+	return NULL;
+}
+
+Test(log, the_end_waits_until_the_journal_has_read_everything, .init = journal_start,
+     .fini = journal_stop)
+{
+	uint64_t read_at = 0, before = loop_now();
+	pthread_t reader;
+
+	log_event(LOG_LEVEL_ERROR, LOG_EVENT_DEVICE_GONE, "gone");
+	cr_assert_eq(pthread_create(&reader, NULL, read_later, &read_at), 0);
+	log_close();
+	cr_expect_gt(loop_now(), before + 200 * MS);
+	cr_expect_lt(loop_now(), before + 2000 * MS);
+	pthread_join(reader, NULL);
+	/* Nobody reads: not for ever. */
+	log_open_with(LOG_LEVEL_INFO, address.sun_path);
+	log_event(LOG_LEVEL_ERROR, LOG_EVENT_DEVICE_GONE, "gone");
+	before = loop_now();
+	log_close();
+	cr_expect_lt(loop_now(), before + 2000 * MS);
+	log_event(LOG_LEVEL_ERROR, LOG_EVENT_DEVICE_GONE, "late");
+	cr_expect_str_eq(said(), "<3>late\n", "what comes after it is a line");
 }
 
 Test(log, what_the_journal_does_not_take_is_written, .init = journal_start, .fini = journal_stop)
@@ -159,14 +195,14 @@ Test(log, what_the_journal_does_not_take_is_written, .init = journal_start, .fin
 	text[sizeof(text) - 1] = '\0';
 	/* It does not read, so its socket fills. */
 	for (int i = 0; i < 1000 && said()[0] == '\0'; i++)
-		log_warning("%s", text);
+		log_event(LOG_LEVEL_WARNING, LOG_EVENT_READY, "%s", text);
 	cr_expect_eq(strncmp(line, "<4>xxx", 6), 0);
 	while (entry()[0] != '\0')
 		;
-	log_warning("again");
+	log_event(LOG_LEVEL_WARNING, LOG_EVENT_READY, "again");
 	cr_expect(strstr(entry(), "MESSAGE=again\n"));
 	close(journal);
-	log_warning("nobody");
+	log_event(LOG_LEVEL_WARNING, LOG_EVENT_READY, "nobody");
 	cr_expect_str_eq(said(), "<4>nobody\n");
 	journal = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
