@@ -153,7 +153,7 @@ static void zhouyi_set_suspended(struct zhouyi_device *zdev, bool suspended)
 static int zhouyi_suspend(struct device *dev)
 {
 	struct zhouyi_device *zdev = dev_get_drvdata(dev);
-	ktime_t until = ktime_add_ms(ktime_get(), READ_ONCE(zhouyi_job_timeout_ms));
+	ktime_t until = ktime_add_ms(ktime_get(), zhouyi_time_limit());
 	int ret = 0;
 
 	zhouyi_set_suspended(zdev, true);
@@ -218,14 +218,23 @@ static int zhouyi_init_regs(struct zhouyi_device *zdev)
 	return PTR_ERR_OR_ZERO(zdev->regs);
 }
 
-static int zhouyi_init_resources(struct zhouyi_device *zdev)
+/* One for each core; they follow the device's power. The bus takes care of a single one. */
+static int zhouyi_init_domains(struct zhouyi_device *zdev)
 {
 	static const char *const names[] = { "core0", "core1", "core2" };
-	static const struct dev_pm_domain_attach_data domains = {
+	int n = of_count_phandle_with_args(zdev->dev->of_node, "power-domains",
+					   "#power-domain-cells");
+	struct dev_pm_domain_attach_data domains = {
 		.pd_names = names,
-		.num_pd_names = ARRAY_SIZE(names),
+		.num_pd_names = min_t(int, n, ARRAY_SIZE(names)),
 		.pd_flags = PD_FLAG_DEV_LINK_ON,
 	};
+
+	return n > 1 ? devm_pm_domain_attach_list(zdev->dev, &domains, &zdev->domains) : 0;
+}
+
+static int zhouyi_init_resources(struct zhouyi_device *zdev)
+{
 	struct device *dev = zdev->dev;
 	int ret;
 
@@ -238,12 +247,9 @@ static int zhouyi_init_resources(struct zhouyi_device *zdev)
 	zdev->reset = devm_reset_control_get_optional_exclusive(dev, NULL);
 	if (IS_ERR(zdev->reset))
 		return dev_err_probe(dev, PTR_ERR(zdev->reset), "no reset\n");
-	/* The bus takes care of a single one. */
-	if (of_count_phandle_with_args(dev->of_node, "power-domains", "#power-domain-cells") > 1) {
-		ret = devm_pm_domain_attach_list(dev, &domains, &zdev->domains);
-		if (ret < 0)
-			return dev_err_probe(dev, ret, "no power domains\n");
-	}
+	ret = zhouyi_init_domains(zdev);
+	if (ret < 0)
+		return dev_err_probe(dev, ret, "no power domains\n");
 	zdev->irq = platform_get_irq(to_platform_device(dev), 0);
 	return zdev->irq < 0 ? zdev->irq : 0;
 }

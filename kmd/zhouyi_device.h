@@ -232,6 +232,12 @@ extern struct workqueue_struct *zhouyi_put_wq;
 extern unsigned int zhouyi_job_timeout_ms;
 extern bool zhouyi_bind;
 
+/* How long a job may run, in milliseconds. */
+static inline u32 zhouyi_time_limit(void)
+{
+	return max(READ_ONCE(zhouyi_job_timeout_ms), 1u);
+}
+
 static inline u32 zhouyi_read(struct zhouyi_device *zdev, u32 offset)
 {
 	u32 value;

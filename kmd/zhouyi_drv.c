@@ -145,7 +145,8 @@ static void zhouyi_show_fdinfo(struct drm_printer *p, struct drm_file *drm_file)
 	struct zhouyi_file *file = drm_file->driver_priv;
 
 	drm_printf(p, "drm-engine-npu:\t%llu ns\n", (u64)atomic64_read(&file->busy_ns));
-	drm_printf(p, "drm-engine-capacity-npu:\t%u\n", zdev->n_slots);
+	drm_printf(p, "drm-engine-capacity-npu:\t%u\n",
+		   zdev->bind ? zdev->n_cores : zdev->n_partitions);
 	drm_printf(p, "zhouyi-jobs:\t%llu\n", (u64)atomic64_read(&file->jobs));
 	drm_show_memory_stats(p, drm_file);
 }

@@ -293,7 +293,7 @@ static struct dma_fence *zhouyi_sched_prepare(struct drm_sched_job *base,
 int zhouyi_job_start(struct zhouyi_job *job)
 {
 	struct zhouyi_slot *slot = job->slot;
-	u32 limit = READ_ONCE(zhouyi_job_timeout_ms);
+	u32 limit = zhouyi_time_limit();
 	int ret;
 
 	lockdep_assert_held(&job->zdev->lock);
@@ -420,7 +420,7 @@ static int zhouyi_slot_init(struct zhouyi_device *zdev, struct zhouyi_slot *slot
 		.timeout_wq = zdev->recover_wq,
 		.num_rqs = DRM_SCHED_PRIORITY_COUNT,
 		.credit_limit = 1,
-		.timeout = msecs_to_jiffies(zhouyi_job_timeout_ms),
+		.timeout = msecs_to_jiffies(zhouyi_time_limit()),
 		.name = "zhouyi",
 		.dev = zdev->dev,
 	};

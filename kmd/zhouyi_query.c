@@ -49,7 +49,7 @@ static void zhouyi_fill_device(struct zhouyi_device *zdev, u32 i, union zhouyi_a
 		.max_jobs = ZHOUYI_MAX_JOBS,
 		.max_bos = ZHOUYI_MAX_BOS,
 		.priorities = ZHOUYI_PRIORITIES,
-		.job_timeout_ms = READ_ONCE(zhouyi_job_timeout_ms),
+		.job_timeout_ms = zhouyi_time_limit(),
 		.flags = (zdev->iommu ? DRM_ZHOUYI_DEVICE_IOMMU : 0) |
 			 (zdev->coherent ? DRM_ZHOUYI_DEVICE_COHERENT : 0),
 	};

@@ -35,7 +35,7 @@ check-kernel check-kernel-stock check-kernel-kasan:
 check-kernel-run: check-kernel-stock-run
 	@$(MAKE) --no-print-directory check-kernel-kasan-run
 check-kernel-stock-run check-kernel-kasan-run: check-kernel-%-run: all guest-programs
-	@B=$(B) TEST_SECONDS=1800 tests/run $(wildcard tests/kernel/$*_*.sh) $(if $(filter kasan,$*),tests/kernel/coverage.sh)
+	@B=$(B) TEST_SECONDS=3600 tests/run $(wildcard tests/kernel/$*_*.sh) $(if $(filter kasan,$*),tests/kernel/coverage.sh)
 guest_parts := $(patsubst %.c,$(B)/%.o,$(addprefix tests/kernel/,chain.c harness.c device.c))
 guest_programs := $(addprefix $(B)/tests/kernel/,uapi life fuzz nth)
 guest-programs: $(guest_programs)

@@ -30,7 +30,7 @@ plant_is_found()
 	kmd=$dir/tree/build/kmd
 	# shellcheck disable=SC2046
 	tests/guest/initramfs "$dir/plant.initrd" tests/kernel/runs/fuzz $(fuzz_items 60) || return 1
-	tests/guest/boot -k "$kernel/bzImage" -i "$dir/plant.initrd" -o "$dir/$plant" -t 240 -m "$memory"
+	tests/guest/boot -k "$kernel/bzImage" -i "$dir/plant.initrd" -o "$dir/$plant" -t 600 -m "$memory"
 	[ $? -eq 3 ] || { cat "$dir/$plant/results"; return 1; }
 	found=$(sed -n 's/^\[ *\([0-9]*\).*Run \/init.*/\1/p' "$dir/$plant/console" | head -1)
 	splat=$(grep -aEm1 -f tests/guest/splats "$dir/$plant/console")
@@ -38,7 +38,7 @@ plant_is_found()
 }
 
 # shellcheck disable=SC2046
-guest "fuzzer" $((${FUZZ_SECONDS:-60} * 2 + 180)) tests/kernel/runs/fuzz $(fuzz_items "${FUZZ_SECONDS:-60}")
+guest "fuzzer" $((${FUZZ_SECONDS:-60} * 2 + 600)) tests/kernel/runs/fuzz $(fuzz_items "${FUZZ_SECONDS:-60}")
 for plant in ${PLANTS:-$(basename -s .patch -a tests/kernel/plants/*.patch)}; do
 	ok "the fuzzer finds what is planted: $(head -n 1 "tests/kernel/plants/$plant.patch")" plant_is_found "$plant"
 	kmd=$real

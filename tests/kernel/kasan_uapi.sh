@@ -5,7 +5,7 @@
 use_kernel kasan ZHOUYI_GCOV=y
 append="kunit.enable=1" memory=1536
 for iommu in 1 0; do
-	guest "iommu=$iommu" 500 tests/kernel/runs/kasan_uapi $modules "$kmd/zhouyi.ko" \
+	guest "iommu=$iommu" 900 tests/kernel/runs/kasan_uapi $modules "$kmd/zhouyi.ko" \
 		"$kmd/sim/zhouyi_sim.ko:iommu=$iommu" "$B/tests/kernel/uapi"
 done
 done_testing
