@@ -236,6 +236,7 @@ int device_reset(struct device *device);
  * after the device was closed: in the second case the events follow all the same.
  *   -EBUSY   an old owner lingers: try again in a while
  *   -ENODEV  there is no device now: try again in a while
+ *   -ENOTRECOVERABLE  it is back, but without the content of its memory: only closing it helps
  */
 int device_reopen(struct device *device);
 

@@ -383,8 +383,8 @@ static int drm_reopen(struct device *device)
 	r = reopen(drm);
 	if (r == 0)
 		drm->device.gone = false;
-	/* The ladder knows two ways in which it may have to wait. */
-	return r == 0 || r == -EBUSY ? r : -ENODEV;
+	/* All others mean that there is nothing that could be used now. */
+	return r == 0 || r == -EBUSY || r == -ENOTRECOVERABLE ? r : -ENODEV;
 }
 
 /*

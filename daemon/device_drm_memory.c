@@ -60,9 +60,13 @@ static int give(struct drm_buffer *buffer, int fd)
 	uint32_t handle;
 	int r;
 
-	if (drmPrimeFDToHandle(fd, buffer->dmabuf, &handle) < 0)
+	if (drmPrimeFDToHandle(fd, buffer->dmabuf, &handle) < 0) {
+		/* Memory of the driver that went with the device it was made for. */
+		if (errno == ENODEV)
+			return -ENOTRECOVERABLE;
 		/* Nothing else can be wrong with it but that there is no address for it. */
 		return errno == EINVAL ? -ENOSPC : -errno;
+	}
 	info.handle = handle;
 	r = drm_call(fd, DRM_IOCTL_ZHOUYI_BO_INFO, &info);
 	if (r == 0 && (info.size < buffer->base.size || !info.address))

@@ -5,6 +5,7 @@
  * nothing, a job is first due after the shortest time any job is allowed, and only
  * then is looked up what its model's runs have taken so far.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -141,6 +142,11 @@ static void carry_out(struct scheduler *sched, struct recovery_order order)
 		enum recovery_step step = order.step;
 		int r = take_step(sched, step);
 
+		if (r == -ENOTRECOVERABLE && !sched->memory_lost) {
+			log_error("the device is back, but what was in its memory is lost: restart "
+				  "zhouyid to use it again");
+			sched->memory_lost = true;
+		}
 		if (step != RECOVERY_GONE &&
 		    (step != RECOVERY_REOPEN || sched->recovery.tries <= 1))
 			log_warning("device recovery: %s: %s, %.3f ms", recovery_step_name(step),

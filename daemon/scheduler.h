@@ -98,6 +98,7 @@ struct scheduler {
 	/* rescue.c */
 	struct scheduler_patience patience;
 	struct recovery recovery;
+	bool memory_lost; /* the device cannot be used again, and that was said */
 	struct quarantine quarantine;
 	struct loop_timer *watchdog; /* owned */
 	uint64_t watchdog_ns;	     /* when it rings; UINT64_MAX: it is off */

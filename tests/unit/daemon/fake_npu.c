@@ -99,6 +99,8 @@ static int on_bo(unsigned long request, void *data)
 		info->address = fake.handle[info->handle].address;
 		return 0;
 	case DRM_IOCTL_PRIME_FD_TO_HANDLE:
+		if (fake.import_error)
+			return fail(fake.import_error);
 		prime->handle = new_handle((uint64_t)lseek(prime->fd, 0, SEEK_END), -1);
 		return 0;
 	case DRM_IOCTL_PRIME_HANDLE_TO_FD:

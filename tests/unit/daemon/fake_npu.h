@@ -29,6 +29,7 @@ struct fake_npu {
 		int memory; /* of what the driver made, else -1 */
 		bool open;
 	} handle[FAKE_HANDLES];
+	int import_error;			    /* for each import */
 	int submit_error, reset_error, abort_error; /* for the next call */
 	unsigned int n_submits, n_resets, n_aborts, n_opens, n_syncobjs;
 	struct drm_zhouyi_submit submit;   /* the last one, */

@@ -577,6 +577,22 @@ Test(device_drm, a_device_that_is_not_back_yet_can_be_asked_again)
 	device_buffer_destroy(buffer);
 }
 
+Test(device_drm, memory_that_went_with_the_device_is_missed)
+{
+	struct device_buffer *buffer = make_buffer(SIZE), *other = NULL;
+
+	fake.import_error = ENODEV;
+	cr_expect_eq(device_reopen(device), -ENOTRECOVERABLE);
+	cr_expect(device->gone);
+	cr_expect_eq(submit(buffer, 1), -ENODEV);
+	fake.import_error = 0;
+	cr_assert_eq(device_reopen(device), 0);
+	fake.import_error = EINVAL;
+	cr_expect_eq(device_buffer_create(device, SIZE, &other), -ENOSPC, "no address is left");
+	cr_expect_eq(device_memory_used(device), SIZE);
+	device_buffer_destroy(buffer);
+}
+
 Test(device_drm, other_hardware_does_not_take_its_place)
 {
 	struct device_buffer *buffer = make_buffer(SIZE);
