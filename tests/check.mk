@@ -34,7 +34,7 @@ check-kernel check-kernel-stock check-kernel-kasan:
 	@scripts/setup kernel && $(MAKE) --no-print-directory $(jobs) $@-run
 check-kernel-run: check-kernel-stock-run
 	@$(MAKE) --no-print-directory check-kernel-kasan-run
-check-kernel-stock-run check-kernel-kasan-run: check-kernel-%-run: all guest-programs
+check-kernel-stock-run check-kernel-kasan-run: check-kernel-%-run: all guest-programs $(B)/tests/e2e/clients
 	@B=$(B) TEST_SECONDS=3600 tests/run $(wildcard tests/kernel/$*_*.sh) $(if $(filter kasan,$*),tests/kernel/coverage.sh)
 guest_parts := $(patsubst %.c,$(B)/%.o,$(addprefix tests/kernel/,chain.c harness.c device.c))
 guest_programs := $(addprefix $(B)/tests/kernel/,uapi life fuzz nth)
