@@ -29,8 +29,9 @@ WHY(no_accel, "there is no /dev/accel: no driver of an accelerator is loaded, or
 	      "no CONFIG_DRM_ACCEL");
 WHY(no_zhouyi, "no device in /dev/accel has the driver zhouyi: is the module loaded?");
 WHY(busy, "another process has the NPU open");
-WHY(denied, "no permission to open the NPU: add the daemon's user to the group of its node in "
-	    "/dev/accel");
+WHY(denied,
+    "no permission to open the NPU's node in /dev/accel: install the udev rule that gives it to "
+    "the daemon's user, or add the daemon's user to the group it belongs to");
 WHY(failed, "the NPU's node in /dev/accel cannot be opened");
 WHY(version, "the zhouyi driver has another interface than this version knows");
 
