@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Configurations: what is wrong with them, and changing them while requests run.
 . "$(dirname "$0")/common"
-plan 19
+plan 23
 
 config=$dir/zhouyid.json
 inflight=$B/tests/e2e/inflight
@@ -100,4 +100,20 @@ every_one()
 		! cat "$dir"/inflight.* | grep -v submitted | grep -v success
 }
 ok "no request was dropped or failed" every_one
+
+# Who is connected already is not left out.
+head -c 64 /dev/urandom >"$dir/input"
+$cli stream "$dir/delay.elf" "$dir/input" --period 20ms --frames 500 >"$dir/stream" 2>&1 &
+stream_pid=$!
+ok "a client has a stream" eventually $cli accounts
+frames() { [ "$(status_field succeeded)" -gt "$before" ]; }
+before=$(status_field succeeded)
+ok "whose frames are done" eventually frames
+echo '{ "access": { "user:'$me'": { "deny": ["infer"] } } }' >"$config"
+ok "its right is taken away" reload
+denied()
+{
+	! wait "$stream_pid" && grep -q "not allowed" "$dir/stream"
+}
+ok "and the next frame is refused" denied
 ok "the daemon stops in order" stop_daemon
