@@ -62,6 +62,69 @@ Test(slot, a_model_runs_on_clients_memory_without_copies)
 	model_unref(model);
 }
 
+/* As the relocation of a device that was reopened leaves it: other addresses, another epoch. */
+static void move(struct device_buffer *buffer, uint64_t by)
+{
+	buffer->address += by;
+	__atomic_add_fetch(&rig.device->epoch, 1, __ATOMIC_RELEASE);
+}
+
+Test(slot, a_slot_moves_with_the_memory_it_lies_in)
+{
+	const uint64_t by = 0x10000;
+	struct model *model = rig_load_copy(&rig, BYTES);
+	struct slot *slot = take(model);
+	struct slot_memory *memory = slot->memory;
+	struct device_job old = slot->job;
+	uint64_t shared = model->memory->shared_at;
+	size_t n = model->memory->plan->rodata.size;
+	uint8_t *rodata = malloc(n);
+
+	memcpy(rodata, memory->rodata, n);
+	cr_assert_eq(slot_renew(slot), 0);
+	cr_expect_eq(slot->job.head, old.head, "nothing has moved");
+
+	move(memory->buffer, by);
+	move(model->memory->shared, 2 * by);
+	memset(memory->rodata, 0xee, n);
+	cr_assert_eq(slot_renew(slot), 0);
+	cr_expect_eq(slot->job.head, old.head + by);
+	cr_expect_eq(slot->job.first_task, old.first_task + by);
+	cr_expect_eq(slot->job.last_task, old.last_task + by);
+	cr_expect_eq(model->memory->shared_at, shared + 2 * by);
+	cr_expect_eq(memory->place.shared, shared + 2 * by);
+
+	move(memory->buffer, -by);
+	move(model->memory->shared, -2 * by);
+	cr_assert_eq(slot_renew(slot), 0);
+	cr_expect_eq(slot->job.head, old.head);
+	cr_expect_eq(memcmp(memory->rodata, rodata, n), 0, "patches are as they were");
+	free(rodata);
+	slot_put(slot);
+	model_unref(model);
+}
+
+Test(slot, a_model_runs_after_its_memory_was_given_another_epoch)
+{
+	struct model *model = rig_load_copy(&rig, BYTES);
+	struct buffer *in = rig_buffer(&rig, BYTES), *out = rig_buffer(&rig, BYTES);
+	struct binding *binding = rig_bind_copy(model, in, out, BYTES);
+	struct slot *slot = take(model);
+	uint64_t copied = 1;
+
+	move(slot->memory->buffer, 0);
+	memset(slot->memory->rodata, 0xee, model->memory->plan->rodata.size);
+	cr_assert_eq(slot_renew(slot), 0);
+	fill(in, 3);
+	cr_assert_eq(rig_run(&rig, slot, binding, &copied).result, DEVICE_DONE);
+	cr_assert_eq(memcmp(in->memory->cpu, out->memory->cpu, BYTES), 0);
+	slot_put(slot);
+	binding_unref(binding);
+	buffer_unref(in);
+	buffer_unref(out);
+	model_unref(model);
+}
+
 Test(slot, one_slot_serves_different_bindings)
 {
 	struct model *model = rig_load_copy(&rig, BYTES);
