@@ -14,12 +14,14 @@ static bool is_no_rival(const struct policy *policy, const struct policy_job *jo
 			unsigned int index, uint64_t from_ns, uint64_t now_ns)
 {
 	const struct reservation *r = job->reservation;
-	uint64_t next;
+	uint64_t next, stop = policy->settings.stop_ns == NEVER ? 0 : policy->settings.stop_ns;
+	uint64_t most;
 
 	if (!r || r->core != index || r->dormant)
 		return true;
 	next = r->next_ns > r->spec.jitter_ns ? r->next_ns - r->spec.jitter_ns : 0;
-	return add_ns(from_ns, r->spec.budget_ns) <=
+	most = r->spec.budget_ns + stop < job->bound_ns ? r->spec.budget_ns + stop : job->bound_ns;
+	return add_ns(from_ns, most) <=
 	       add_ns(next > now_ns ? next : now_ns, policy->cores[index].tolerance_ns);
 }
 

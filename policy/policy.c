@@ -461,6 +461,26 @@ static void limit_frame(const struct policy *policy, struct policy_job *job, uns
 	job->limit_ns = open > budget ? open : budget;
 }
 
+/* A frame that came early and is at home leaves before it is in the way of its own kind: they would
+ * be in the way of others then. */
+static void limit_early(const struct policy *policy, struct policy_job *job, unsigned int core,
+			uint64_t from_ns, uint64_t now_ns)
+{
+	uint64_t open, limit, stop = policy->settings.stop_ns;
+
+	if (stop == NEVER || !job->reservation || job->reservation->core != core ||
+	    !(policy->reserved & bit(core)))
+		return;
+	open = core_open_until(policy, core, now_ns, NULL);
+	if (open == NEVER || add_ns(from_ns, job->bound_ns) <= open)
+		return;
+	limit = open > add_ns(from_ns, stop) ? open - stop - from_ns : 0;
+	if (job->limited && job->limit_ns <= limit)
+		return;
+	job->limited = true;
+	job->limit_ns = limit;
+}
+
 struct policy_decision job_start(struct policy *policy, struct policy_job *job, uint64_t cores,
 				 bool owed, uint64_t now_ns)
 {
@@ -480,6 +500,8 @@ struct policy_decision job_start(struct policy *policy, struct policy_job *job, 
 	job->limit_ns = limit;
 	if (job->conforms_ns)
 		limit_frame(policy, job, first_core(cores), now_ns);
+	else
+		limit_early(policy, job, first_core(cores), from, now_ns);
 	job->state = JOB_RUNNING;
 	job->started_ns = now_ns;
 	job->on_cores = cores;
