@@ -84,7 +84,9 @@ static bool is_at_home(const struct world *w, const struct task *task, unsigned 
 	const struct grant *grant = task->grant;
 
 	return grant && grant->reservation && grant->home == core &&
-	       w->now_ns + grant->spec.budget_ns <= next_frame(w, grant) + tolerance;
+	       w->now_ns + grant->spec.budget_ns +
+			       (w->settings.stop_ns == NEVER ? 0 : w->settings.stop_ns) <=
+		       next_frame(w, grant) + tolerance;
 }
 
 /* Until when @core may be occupied by @task, if it is started now. */
@@ -112,10 +114,7 @@ static void check_guard(struct world *w, struct task *task, unsigned int core)
 {
 	const struct task *before = w->cores[core].tasks[0];
 	uint64_t off = w->now_ns, open = open_until(w, core, task);
-	uint64_t tolerance = policy_core_info(w->policy, core).tolerance_ns;
 
-	if (tolerance > task->tolerance_ns)
-		task->tolerance_ns = tolerance;
 	check(w, !frame_waits(w, core), BLOCKING, "task %u is started where a frame waits",
 	      N(w, task));
 	if (w->settings.stop_ns != NEVER || open == NEVER)
@@ -128,19 +127,21 @@ static void check_guard(struct world *w, struct task *task, unsigned int core)
 	      LLU(off), LLU(off - open));
 }
 
-/* It leaves its cores: did it stand in the way of a frame for too long? */
+/* It leaves its cores: did it stand in the way of a frame for too long? Tolerance only grows in
+ * a schedule, when reservations are released. */
 static void check_blocking(struct world *w, const struct task *task)
 {
 	for (unsigned int i = 0; i < w->n_queued && !task->was_frame; i++) {
 		const struct task *frame = w->queued[i];
+		uint64_t tolerance;
 
 		if (!frame->is_frame || !frame->promised || frame->grant == task->grant ||
-		    !(task->job.on_cores >> frame->grant->home & 1) || !task->tolerance_ns)
+		    !(task->job.on_cores >> frame->grant->home & 1))
 			continue;
-		check(w, w->now_ns <= frame->conforms_ns + task->tolerance_ns, BLOCKING,
-		      "task %u blocks frame %u for %llu more than %llu", N(w, task), N(w, frame),
-		      LLU(w->now_ns - frame->conforms_ns - task->tolerance_ns),
-		      LLU(task->tolerance_ns));
+		tolerance = policy_core_info(w->policy, frame->grant->home).tolerance_ns;
+		check(w, w->now_ns - frame->conforms_ns <= tolerance, BLOCKING,
+		      "task %u blocks frame %u for %llu, which is more than %llu", N(w, task),
+		      N(w, frame), LLU(w->now_ns - frame->conforms_ns), LLU(tolerance));
 	}
 }
 
@@ -261,7 +262,6 @@ void check_start(struct world *w, struct task *task, uint64_t cores)
 	if (w->broken != N_PROPERTIES)
 		return;
 	task->was_frame = task->is_frame;
-	task->tolerance_ns = 0;
 	for (uint64_t rest = cores; rest; rest &= rest - 1) {
 		unsigned int core = (unsigned int)__builtin_ctzll(rest);
 

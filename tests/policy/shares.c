@@ -9,8 +9,8 @@
  * device when the next is chosen (one core, no stacking). If estimates are wrong, what is on the
  * device has been charged wrongly: then times the number of jobs that can be there.
  *
- * Floors. While a class has jobs that can run, of all that is charged it gets at least its
- * floor f, less its longest job and f times what can pass before its turn comes:
+ * Floors. While a class has a job for whatever core becomes free, of all that is charged it gets at
+ *least its floor f, less its longest job and f times what can pass before its turn comes:
  *
  *	S >= f * W - (L + f * (n * (M + sum over other classes k of (100 * f_k + 1) * L_k) + (n - 1)
  ** M))
@@ -149,17 +149,19 @@ static uint64_t least_served(const struct world *w, enum zy_class class, uint64_
 
 static void compare_floor(struct world *w, enum zy_class class)
 {
-	bool backlogged = false;
+	uint64_t wanted = 0;
+	bool backlogged;
 
 	for (unsigned int i = 0; i < w->n_queued; i++) {
 		const struct task *task = w->queued[i];
 
 		if (task->job.class != class)
 			continue;
-		backlogged = backlogged || can_run(w, task);
+		wanted |= can_run(w, task) ? task->job.cores : 0;
 		/* It may be the one that waits for its turn. */
 		w->longest_of_class[class] = larger(w->longest_of_class[class], charge_of(task));
 	}
+	backlogged = wanted == w->all;
 	if (!backlogged || !w->backlogged[class]) {
 		w->backlogged[class] = backlogged;
 		w->class_from[class] = w->class_served[class];

@@ -70,11 +70,10 @@ struct task {
 	uint64_t begin_ns; /* on the device: since when it runs; NEVER: behind another */
 	uint64_t end_ns;   /* on the device: when it is off it */
 	uint64_t charged_ns;
-	bool stopping, fails;  /* told to stop; and it will not run again */
-	bool put_back;	       /* after a stop */
-	bool was_frame;	       /* when it was started */
-	uint64_t tolerance_ns; /* of its cores, at that time */
-	bool out_of_order;     /* was started by its class's floor */
+	bool stopping, fails; /* told to stop; and it will not run again */
+	bool put_back;	      /* after a stop */
+	bool was_frame;	      /* when it was started */
+	bool out_of_order;    /* was started by its class's floor */
 	unsigned int n_starts, n_ends;
 	/* A frame. */
 	struct grant *grant;
