@@ -89,7 +89,7 @@ struct policy_share {
 struct policy_account {
 	/* Set by the caller after init, changed with policy_account_changed(). */
 	unsigned int weight;	    /* of its share; 100 is usual */
-	unsigned int max_on_device; /* jobs; 0: no limit */
+	unsigned int max_on_device; /* jobs; protected frames start all the same; 0: no limit */
 	unsigned int share_percent; /* of all cores' time, at most; 0: no limit */
 
 	unsigned int n_queued, n_on_device;
