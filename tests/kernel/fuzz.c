@@ -19,7 +19,7 @@
 
 #include "tests/kernel/device.h"
 
-#define HANDLES 24
+#define HANDLES 12
 #define THREADS 2
 
 static struct npu npu; /* owned by main(), which renews it while no thread runs */
@@ -79,13 +79,26 @@ static uint64_t odd_number(struct fuzzer *f)
 	return one_in(f, 4) ? x + rnd(f) % 5 - 2 : one_in(f, 8) ? rnd(f) : x;
 }
 
+/* Of what there is; an empty slot only if luck wants it. */
+static unsigned int slot_of(struct fuzzer *f, const volatile uint32_t *handle)
+{
+	unsigned int slot = 0;
+
+	for (int i = 0; i < 6; i++) {
+		slot = rnd(f) % HANDLES;
+		if (handle[slot])
+			break;
+	}
+	return slot;
+}
+
 /* Overwrite a word of a struct, or flip a bit of it, now and then. */
 static void spoil(struct fuzzer *f, void *data, size_t size)
 {
 	uint32_t word;
 	size_t at;
 
-	if (!one_in(f, 4))
+	if (!one_in(f, 10))
 		return;
 	at = rnd(f) % (size / 4) * 4;
 	word = (uint32_t)odd_number(f);
@@ -126,7 +139,7 @@ static void do_create(struct fuzzer *f)
 
 static void do_close(struct fuzzer *f)
 {
-	struct drm_gem_close arg = {.handle = bo_handle[rnd(f) % HANDLES]};
+	struct drm_gem_close arg = {.handle = bo_handle[slot_of(f, bo_handle)]};
 
 	call(CLOSE, DRM_IOCTL_GEM_CLOSE, &arg);
 }
@@ -146,7 +159,7 @@ static uint8_t *map(struct fuzzer *f, unsigned int slot)
 
 static void do_map(struct fuzzer *f)
 {
-	unsigned int slot = rnd(f) % HANDLES;
+	unsigned int slot = slot_of(f, bo_handle);
 	size_t size = bo_size[slot];
 	uint8_t *cpu = map(f, slot);
 
@@ -159,7 +172,7 @@ static void do_map(struct fuzzer *f)
 
 static void do_info(struct fuzzer *f)
 {
-	struct drm_zhouyi_bo_info arg = {.handle = bo_handle[rnd(f) % HANDLES]};
+	struct drm_zhouyi_bo_info arg = {.handle = bo_handle[slot_of(f, bo_handle)]};
 
 	spoil(f, &arg, sizeof(arg));
 	call(INFO, DRM_IOCTL_ZHOUYI_BO_INFO, &arg);
@@ -167,7 +180,7 @@ static void do_info(struct fuzzer *f)
 
 static void do_wait(struct fuzzer *f)
 {
-	struct drm_zhouyi_bo_wait arg = {.handle = bo_handle[rnd(f) % HANDLES],
+	struct drm_zhouyi_bo_wait arg = {.handle = bo_handle[slot_of(f, bo_handle)],
 					 .timeout_ns = now_ns() + rnd(f) % 3000000};
 
 	if (one_in(f, 4))
@@ -195,7 +208,7 @@ static unsigned int write_program(struct fuzzer *f, struct npu_insn *insn)
 static void fill_uses(struct fuzzer *f, struct drm_zhouyi_bo_use *use, uint32_t n, uint32_t first)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		use[i].handle = i ? bo_handle[rnd(f) % HANDLES] : first;
+		use[i].handle = i ? bo_handle[slot_of(f, bo_handle)] : first;
 		use[i].flags = one_in(f, 3) ? rnd(f) % 4 : 0;
 	}
 	spoil(f, use, n * sizeof(*use));
@@ -204,8 +217,8 @@ static void fill_uses(struct fuzzer *f, struct drm_zhouyi_bo_use *use, uint32_t 
 static void fill_syncs(struct fuzzer *f, struct drm_zhouyi_sync *sync, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		sync[i] = (struct drm_zhouyi_sync){.handle = sync_handle[rnd(f) % HANDLES]};
-		if (one_in(f, 2)) {
+		sync[i] = (struct drm_zhouyi_sync){.handle = sync_handle[slot_of(f, sync_handle)]};
+		if (one_in(f, 4)) {
 			sync[i].flags = DRM_ZHOUYI_SYNC_TIMELINE;
 			sync[i].point = 1 + rnd(f) % 50;
 		}
@@ -216,7 +229,7 @@ static void fill_syncs(struct fuzzer *f, struct drm_zhouyi_sync *sync, uint32_t 
 
 static void do_submit(struct fuzzer *f)
 {
-	unsigned int slot = rnd(f) % HANDLES;
+	unsigned int slot = slot_of(f, bo_handle);
 	struct image_device device = npu.image;
 	struct drm_zhouyi_bo_use use[8];
 	struct drm_zhouyi_sync in[3], out[3];
@@ -259,8 +272,26 @@ static void do_submit(struct fuzzer *f)
 	fill_uses(f, use, arg.bo_count, bo_handle[slot]);
 	fill_syncs(f, in, arg.in_sync_count);
 	fill_syncs(f, out, arg.out_sync_count);
-	spoil(f, &arg, sizeof(arg));
-	call(SUBMIT, DRM_IOCTL_ZHOUYI_SUBMIT, &arg);
+	/* Where arithmetic goes wrong first */
+	switch (rnd(f) % 32) {
+	case 0:
+		arg.bo_count = (uint32_t)odd_number(f);
+		break;
+	case 1:
+		arg.in_sync_count = (uint32_t)odd_number(f);
+		break;
+	case 2:
+		arg.out_sync_count = (uint32_t)odd_number(f);
+		break;
+	case 3:
+		arg.tcb_count = (uint32_t)odd_number(f);
+		break;
+	default:
+		spoil(f, &arg, sizeof(arg));
+	}
+	if (call(SUBMIT, DRM_IOCTL_ZHOUYI_SUBMIT, &arg) == 0 && one_in(f, 4))
+		call(ABORT, DRM_IOCTL_ZHOUYI_ABORT,
+		     &(struct drm_zhouyi_abort){.cookie = arg.cookie});
 }
 
 static void do_abort(struct fuzzer *f)
@@ -319,7 +350,8 @@ static void do_sync(struct fuzzer *f)
 
 static void do_prime(struct fuzzer *f)
 {
-	struct drm_prime_handle arg = {.handle = bo_handle[rnd(f) % HANDLES], .flags = DRM_CLOEXEC};
+	struct drm_prime_handle arg = {.handle = bo_handle[slot_of(f, bo_handle)],
+				       .flags = DRM_CLOEXEC};
 	unsigned int slot = rnd(f) % HANDLES;
 
 	if (call(PRIME, DRM_IOCTL_PRIME_HANDLE_TO_FD, &arg) < 0)
@@ -329,6 +361,20 @@ static void do_prime(struct fuzzer *f)
 	if (call(PRIME, DRM_IOCTL_PRIME_FD_TO_HANDLE, &arg) == 0)
 		bo_handle[slot] = arg.handle;
 	close(arg.fd);
+}
+
+/* A new owner begins with something to be wrong about. */
+static void furnish(void)
+{
+	for (unsigned int i = 0; i < HANDLES; i++) {
+		struct drm_zhouyi_bo_create arg = {.size = IMAGE_SIZE};
+
+		sync_handle[i] = syncobj_create(&npu, i % 2);
+		check_eq(npu_ioctl(npu.fd, DRM_IOCTL_ZHOUYI_BO_CREATE, &arg), 0);
+		bo_handle[i] = arg.handle;
+		bo_address[i] = arg.address;
+		bo_size[i] = arg.size;
+	}
 }
 
 static void *fuzz(void *arg)
@@ -352,9 +398,7 @@ static void live(uint64_t seed, unsigned int ms)
 
 	npu = npu_open();
 	fcntl(npu.fd, F_SETFL, fcntl(npu.fd, F_GETFL) | O_NONBLOCK);
-	memset((void *)bo_handle, 0, sizeof(bo_handle));
-	memset((void *)bo_size, 0, sizeof(bo_size));
-	memset((void *)sync_handle, 0, sizeof(sync_handle));
+	furnish();
 	stop = false;
 	for (unsigned int i = 0; i < THREADS; i++) {
 		fuzzers[i].random = (seed * THREADS + i + 1) * 0x9e3779b97f4a7c15u;
@@ -385,7 +429,7 @@ int main(int argc, char **argv)
 
 	printf("# seed %llu\n", (unsigned long long)seed);
 	for (unsigned int n = 0; now_ns() < end; n++)
-		live(seed * 1000003 + n, 300 + n % 5 * 400);
+		live(seed * 1000003 + n, 1000 + n % 5 * 1000);
 	device_works();
 	for (unsigned int i = 0; i < N_CALLS; i++) {
 		printf("# %-6s %9lu calls, %9lu succeeded\n", call_name[i], made[i], succeeded[i]);
