@@ -57,7 +57,8 @@ scheduling: $(B)/zhouyi-cli	; @B=$(B) tests/scheduling/run $(if $(WRITE),--write
 # The tests of recovery notice when it is broken.
 check-mutants:		; @scripts/setup mutants && B=$(B)-asan tests/reliability/check-mutants
 # The scheduling policy: a million random schedules, and long ones with reservations.
-check-policy: $(properties)
+check-policy:		; @scripts/setup check && $(MAKE) --no-print-directory $(jobs) $@-run
+check-policy-run: $(properties)
 	$< --processes $(shell nproc) --schedules 1000000 --long 100 $(if $(SEED),--seed $(SEED))
 # Exactly one answer, whatever happens: every interleaving of a model of it.
 check-model:		; @scripts/setup model && B=$(B) tests/model/run
@@ -65,4 +66,4 @@ check-model:		; @scripts/setup model && B=$(B) tests/model/run
 check-system:		; @scripts/setup system && B=$(B) tests/system/run $(CASES)
 check-fuzz: fuzz	; @B=$(B)-fuzz tests/fuzz/run $(FUZZ_SECONDS)
 coverage:		; @scripts/setup coverage && $(MAKE) --no-print-directory B=$(B)-cov COV=1 CFLAGS='-Og -g' check-run && gcovr --object-directory $(B)-cov
-.PHONY: demo check check-kernel check-kernel-stock check-kernel-kasan guest-programs demo-run check-run check-asan check-tsan check-units check-system check-e2e bench fuzz fuzzers check-fuzz check-model check-policy check-mutants reliability scheduling coverage
+.PHONY: demo check check-kernel check-kernel-stock check-kernel-kasan guest-programs demo-run check-run check-asan check-tsan check-units check-system check-e2e bench fuzz fuzzers check-fuzz check-model check-policy check-policy-run check-mutants reliability scheduling coverage
