@@ -175,6 +175,8 @@ struct frame {
 
 struct stream {
 	struct zhouyi_client *client;
+	struct zhouyi_model *model;
+	struct zhouyi_reservation *reservation;
 	struct zhouyi_stream *stream;
 	struct zhouyi_binding *bindings[MAX_BINDINGS];
 	struct frame *frames;
@@ -287,28 +289,39 @@ static void stream_open(struct stream *stream, const char *socket, const char *p
 	struct zhouyi_reserve_options reserve = ZHOUYI_RESERVE_OPTIONS_INIT;
 	struct zhouyi_stream_options options = ZHOUYI_STREAM_OPTIONS_INIT;
 	struct zhouyi_verdict *verdict = NULL;
-	struct zhouyi_model *model;
 	int r;
 
 	must(zhouyi_client_open(&stream->client, socket), "open");
-	must(zhouyi_model_load_file(stream->client, path, NULL, 0, &model), "load");
+	must(zhouyi_model_load_file(stream->client, path, NULL, 0, &stream->model), "load");
 	for (int i = 0; i < MAX_BINDINGS; i++) {
-		must(zhouyi_binding_create_simple(model, &stream->bindings[i]), "bind");
+		must(zhouyi_binding_create_simple(stream->model, &stream->bindings[i]), "bind");
 	}
 	reserve.budget_ns = budget;
 	reserve.period_ns = period;
 	reserve.deadline_ns = deadline;
-	r = zhouyi_reserve(model, &reserve, &options.reservation, &verdict);
+	r = zhouyi_reserve(stream->model, &reserve, &stream->reservation, &verdict);
 	if (r < 0)
 		fprintf(stderr, "promise: %s\n", zhouyi_client_error(stream->client));
 	must(r, "reserve");
 	zhouyi_free(verdict);
+	options.reservation = stream->reservation;
 	options.stream_class = ZHOUYI_CLASS_REALTIME;
 	options.period_ns = period;
 	options.deadline_ns = deadline;
 	options.drop = ZHOUYI_DROP_OLDEST;
 	options.depth = MAX_BINDINGS - 1;
-	must(zhouyi_stream_create(model, &options, &stream->stream), "stream");
+	must(zhouyi_stream_create(stream->model, &options, &stream->stream), "stream");
+}
+
+static void stream_close(struct stream *stream)
+{
+	zhouyi_stream_destroy(stream->stream);
+	zhouyi_reservation_release(stream->reservation);
+	for (int i = 0; i < MAX_BINDINGS; i++)
+		zhouyi_binding_destroy(stream->bindings[i]);
+	zhouyi_model_close(stream->model);
+	zhouyi_client_close(stream->client);
+	free(stream->frames);
 }
 
 int main(int argc, char **argv)
@@ -357,5 +370,6 @@ int main(int argc, char **argv)
 	}
 	unexcused = judge(&stream, n_monitors, deadline, deadline > budget ? deadline - budget : 0,
 			  flooded);
+	stream_close(&stream);
 	return unexcused || (n_flooders && !flooded);
 }
