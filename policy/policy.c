@@ -495,6 +495,9 @@ struct policy_decision job_start(struct policy *policy, struct policy_job *job, 
 	}
 	explain(policy, job, cores);
 	unqueue(policy, job);
+	/* Its reservation was given back while it was on the device, from where it was put back. */
+	if (job->reservation && job->reservation->released)
+		job->conforms_ns = 0;
 	job_occupies(policy, job, &limit);
 	job->limited = limit != NEVER && (cores & policy->reserved);
 	job->limit_ns = limit;

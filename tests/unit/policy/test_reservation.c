@@ -262,6 +262,44 @@ Test(stopping, a_job_in_the_way_is_preempted_in_time_and_runs_again)
 	cr_assert_eq(reservation->missed, 0);
 }
 
+Test(stopping, a_frame_that_lost_its_reservation_is_put_back_like_others)
+{
+	struct reservation *given_back = reservation;
+	struct policy_decision decision;
+	struct policy_job *job, *other;
+
+	job = few_job(&few, 0, ZY_CLASS_REALTIME, 1);
+	job->reservation = given_back;
+	job->bound_ns = 9 * MS;
+	cr_assert_eq(few_push_it(&few, job), 0);
+	cr_assert_eq(few_next(&few), job);
+	/* While it runs its client gives the reservation back, somebody else gets one, and the
+	 * device is reset. */
+	policy_release(few.policy, given_back, few.now_ns);
+	cr_assert_eq(policy_reserve(few.policy, &few.clients[1], &camera, false, few.now_ns,
+				    &reservation, &verdict),
+		     RESERVATION_GRANTED);
+	cr_assert_eq(policy_push_again(few.policy, job, false, few.now_ns), 0);
+	if (reservation->next_ns > few.now_ns)
+		few.now_ns = reservation->next_ns;
+	cr_assert_eq(few_next(&few), job);
+	other = few_job(&few, 1, ZY_CLASS_REALTIME, 2);
+	other->reservation = reservation;
+	cr_assert_eq(few_push_it(&few, other), 0);
+	decision = few_decide(&few);
+	while (decision.action == POLICY_NOTHING) {
+		cr_assert_neq(decision.ask_again_ns, UINT64_MAX);
+		few.now_ns = decision.ask_again_ns;
+		decision = few_decide(&few);
+	}
+	cr_assert_eq(decision.action, POLICY_PREEMPT);
+	cr_assert_eq(decision.job, job);
+	cr_assert_eq(policy_push_again(few.policy, job, false, few.now_ns), 0);
+	cr_assert_eq(few_decide(&few).action, POLICY_EXPIRE, "its deadline has passed meanwhile");
+	cr_assert_eq(few_next(&few), other);
+	few_run(&few, other, 2);
+}
+
 Test(stopping, a_job_that_keeps_to_its_estimate_is_left_alone)
 {
 	struct policy_job *job = few_job(&few, 1, ZY_CLASS_NORMAL, 2), *first;
