@@ -111,6 +111,29 @@ void account_unref(struct account *account)
 		forget_oldest(table);
 }
 
+/* 0 is none. */
+static uint64_t tighter(uint64_t a, uint64_t b)
+{
+	return a && (!b || a < b) ? a : b;
+}
+
+struct account_limits account_limits_tightest(const struct account_limits *a,
+					      const struct account_limits *b)
+{
+	unsigned int mine = a->weight ? a->weight : ACCOUNT_USUAL_WEIGHT;
+	unsigned int other = b->weight ? b->weight : ACCOUNT_USUAL_WEIGHT;
+
+	return (struct account_limits){
+		.queued = (unsigned int)tighter(a->queued, b->queued),
+		.on_device = (unsigned int)tighter(a->on_device, b->on_device),
+		.buffers = (unsigned int)tighter(a->buffers, b->buffers),
+		.models = (unsigned int)tighter(a->models, b->models),
+		.device_bytes = tighter(a->device_bytes, b->device_bytes),
+		.share_percent = (unsigned int)tighter(a->share_percent, b->share_percent),
+		.weight = mine < other ? mine : other,
+	};
+}
+
 void account_set_limits(struct account *account, const struct account_limits *limits,
 			uint64_t now_ns)
 {

@@ -89,6 +89,10 @@ struct account *account_ref(struct account *account);
 void account_unref(struct account *account); /* accepts NULL */
 ZY_DEFINE_AUTO(struct account, account_unref)
 
+/* What keeps to both. */
+struct account_limits account_limits_tightest(const struct account_limits *a,
+					      const struct account_limits *b);
+
 /* From now on; what is used already stays. */
 void account_set_limits(struct account *account, const struct account_limits *limits,
 			uint64_t now_ns);

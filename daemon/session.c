@@ -315,13 +315,26 @@ static int session_identify(struct session *session)
 	return 0;
 }
 
-/* From now on; what is on its way stays so. */
-static void session_apply_grant(struct session *session)
+/*
+ * What an account may use. Rules about groups can say different things of two sessions of
+ * one user; then both keep to the tighter limit, so that nobody gains by connecting twice.
+ */
+static void session_group_limit(const struct session_group *group, struct account *account)
 {
-	struct job_owner *owner = &session->owner;
+	struct account_limits limits = {0};
+	const struct session *session;
+	bool any = false;
 
-	owner->cores = session->grant.cores;
-	account_set_limits(owner->tenant->account, &session->grant.limits, loop_now());
+	list_for_each (session, &group->sessions, link) {
+		const struct account_limits *own = &session->grant.limits;
+
+		if (session->owner.tenant->account != account)
+			continue;
+		limits = any ? account_limits_tightest(&limits, own) : *own;
+		any = true;
+	}
+	if (any)
+		account_set_limits(account, &limits, loop_now());
 }
 
 void session_group_decide(const struct session_group *group, const struct identity *identity,
@@ -335,12 +348,15 @@ void session_group_decide(const struct session_group *group, const struct identi
 /* Whose account it is was settled when it connected; what that may use can change. */
 void session_group_refresh(struct session_group *group)
 {
+	struct account *account;
 	struct session *session;
 
 	list_for_each (session, &group->sessions, link) {
 		session_group_decide(group, session->identity, &session->grant);
-		session_apply_grant(session);
+		session->owner.cores = session->grant.cores;
 	}
+	list_for_each (account, &group->scheduler->accounts.accounts, link)
+		session_group_limit(group, account);
 }
 
 static void session_free(struct session *session)
@@ -376,10 +392,11 @@ int session_create(struct session **ret, struct session_group *group, int fd)
 	}
 	objects_init(&session->objects, group->limits, session->owner.tenant->account);
 	session->owner.tenant->account->n_sessions++;
-	session_apply_grant(session);
+	session->owner.cores = session->grant.cores;
 	group->next_id++;
 	group->n_sessions++;
 	list_append(&group->sessions, &session->link);
+	session_group_limit(group, session->owner.tenant->account);
 	log_debug("%s: connected", session->label);
 	*ret = zy_take(session);
 	return 0;
@@ -401,6 +418,7 @@ void session_destroy(struct session *session)
 	}
 	objects_release_all(&session->objects);
 	session->objects.account->n_sessions--;
+	session_group_limit(session->group, session->objects.account);
 	scheduler_forget(session->group->scheduler, &session->owner);
 	while ((packet = list_first(&session->out, struct out_packet, link)))
 		out_packet_free(session, packet);

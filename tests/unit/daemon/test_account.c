@@ -47,6 +47,23 @@ Test(account, sessions_of_one_user_share_one)
 	cr_expect_eq(table.n_kept, 0, "who used nothing leaves nothing");
 }
 
+Test(account, of_two_limits_the_tighter_one_holds)
+{
+	struct account_limits a = {.queued = 5, .on_device = 2, .models = 3, .weight = 300},
+			      b = {.queued = 7, .buffers = 4, .models = 3}, both;
+
+	both = account_limits_tightest(&a, &b);
+	cr_expect_eq(both.queued, 5);
+	cr_expect_eq(both.on_device, 2, "none is no limit");
+	cr_expect_eq(both.buffers, 4);
+	cr_expect_eq(both.models, 3);
+	cr_expect_eq(both.device_bytes, 0);
+	cr_expect_eq(both.share_percent, 0);
+	cr_expect_eq(both.weight, 100, "the usual one");
+	b = account_limits_tightest(&b, &a);
+	cr_expect_eq(memcmp(&b, &both, sizeof(both)), 0, "whoever came first");
+}
+
 Test(account, what_was_used_is_remembered_when_the_user_has_gone)
 {
 	struct account *account = get(7);

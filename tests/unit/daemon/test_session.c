@@ -9,6 +9,7 @@
 
 #include "daemon/log.h"
 #include "daemon/loop.h"
+#include "daemon/tenant.h"
 #include "npu/isa.h"
 #include "tests/unit/daemon/front.h"
 
@@ -81,6 +82,42 @@ Test(session, a_client_is_who_the_kernel_says)
 	cr_assert_eq(front_session(&front)->uid, getuid());
 	cr_assert_eq(front_session(&front)->pid, getpid());
 	close(client);
+}
+
+Test(session, of_what_groups_grant_two_sessions_the_tighter_limits_hold)
+{
+	struct access_rule rule = {.kind = ACCESS_GROUP,
+				   .id = 1234567,
+				   .has = 1u << ACCESS_QUEUED,
+				   .limits = {.queued = 5}};
+	struct access_rules rules = {0};
+	int guest, member;
+	struct session *session;
+	struct account *account;
+
+	cr_assert_eq(access_rules_put(&rules, &rule), 0);
+	front.group.access = &rules;
+	guest = front_client(&front);
+	session = front_session(&front);
+	account = session->owner.tenant->account;
+	free(session->identity->groups);
+	session->identity->groups = malloc(sizeof(gid_t));
+	session->identity->groups[0] = rule.id;
+	session->identity->n_groups = 1;
+	session_group_refresh(&front.group);
+	cr_expect_eq(account->limits.queued, 5);
+	member = front_client(&front);
+	cr_assert_eq(front_session(&front)->owner.tenant->account, account);
+	cr_expect_eq(account->limits.queued, 5, "not what came last");
+	session_group_refresh(&front.group);
+	cr_expect_eq(account->limits.queued, 5);
+	close(guest);
+	front_settle(&front);
+	cr_expect_eq(account->limits.queued, 0, "it has gone");
+	close(member);
+	front_settle(&front);
+	front.group.access = NULL;
+	access_rules_finish(&rules);
 }
 
 Test(session, who_does_not_read_is_not_read_from_and_loses_nothing)
