@@ -140,6 +140,34 @@ void hand_job_finish(struct hand_job *hand)
 	device_buffer_destroy(hand->out);
 }
 
+const struct npu_insn *hand_copy_program(void)
+{
+	static struct npu_insn program[2];
+
+	program[0] = hand_copy(OPERAND_BYTES);
+	program[1] = hand_insn(NPU_OP_END, 0);
+	return program;
+}
+
+const struct npu_insn *hand_program(uint16_t opcode, uint32_t extra)
+{
+	static struct npu_insn program[3];
+
+	program[0] = hand_insn(opcode, extra);
+	program[1] = hand_copy(OPERAND_BYTES);
+	program[2] = hand_insn(NPU_OP_END, 0);
+	return program;
+}
+
+struct device_event hand_run(struct hand_job *hand)
+{
+	struct device_event event = {0};
+
+	must(device_submit(hand->device, &hand->job) == 0, "submitting a job");
+	must(hand_wait(hand->device, &event, HAND_LONG_MS), "waiting for an event");
+	return event;
+}
+
 bool hand_wait(struct device *device, struct device_event *ret, int timeout_ms)
 {
 	struct pollfd p = {.fd = device->fd, .events = POLLIN};
@@ -155,4 +183,41 @@ struct device *hand_device(unsigned int cores)
 
 	must(device_open(&device, "soft", &config, &reason) == 0, "opening the device");
 	return device;
+}
+
+bool hand_is_readable(struct device *device)
+{
+	struct pollfd p = {.fd = device->fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 1;
+}
+
+uint64_t hand_counter(struct device *device, const char *name)
+{
+	struct device_counter counters[16];
+	size_t n = device_counters(device, counters, NPU_ARRAY_SIZE(counters));
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(counters[i].name, name) == 0)
+			return counters[i].value;
+	must(false, name);
+	return 0;
+}
+
+uint64_t hand_clock_ms(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+unsigned int hand_seed(void)
+{
+	const char *text = getenv("ZHOUYI_SEED");
+	unsigned int value = text ? (unsigned int)strtoul(text, NULL, 0)
+				  : (unsigned int)hand_clock_ms(CLOCK_REALTIME);
+
+	fprintf(stderr, "ZHOUYI_SEED=%u\n", value);
+	return value;
 }

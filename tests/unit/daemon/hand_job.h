@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <time.h>
+
 #include "daemon/device.h"
 #include "loadable/graph.h"
 #include "npu/isa.h"
@@ -49,8 +51,26 @@ uint8_t *hand_job_tcb(struct hand_job *hand, unsigned int i);
 /* Instruction @i of the program. */
 struct npu_insn *hand_job_insn(struct hand_job *hand, unsigned int i);
 
+/* Programs, until the next call: copy one operand to the other; the same after @opcode. */
+const struct npu_insn *hand_copy_program(void);
+const struct npu_insn *hand_program(uint16_t opcode, uint32_t extra);
+
+/* Longer than anything takes that works. */
+#define HAND_LONG_MS 10000
+
+/* Submit it and wait for its event. */
+struct device_event hand_run(struct hand_job *hand);
 /* Wait for one event; false after @timeout_ms. */
 bool hand_wait(struct device *device, struct device_event *ret, int timeout_ms);
 
 /* A device with @cores cores in one cluster, four TECs, 64 MiB. */
 struct device *hand_device(unsigned int cores);
+
+/* Whether it has an event. */
+bool hand_is_readable(struct device *device);
+/* What it has counted under @name. */
+uint64_t hand_counter(struct device *device, const char *name);
+
+uint64_t hand_clock_ms(clockid_t id);
+/* Of random tests: $ZHOUYI_SEED, or drawn; it is printed. */
+unsigned int hand_seed(void);
