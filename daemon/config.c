@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "daemon/config_internal.h"
+#include "proto/json_line.h"
 #include "proto/scope.h"
 
 #define FILE_MAX_BYTES (1u << 20)
@@ -40,7 +41,11 @@ void config_path(const struct config_reader *reader, char *ret, size_t size)
 
 static unsigned int line_of(const struct config_reader *reader)
 {
-	return config_line_find(reader->text, reader->size, reader->path, reader->depth);
+	struct json_step steps[CONFIG_DEPTH];
+
+	for (unsigned int i = 0; i < reader->depth; i++)
+		steps[i] = (struct json_step){.name = reader->path[i]};
+	return json_line(reader->text, reader->size, steps, reader->depth);
 }
 
 /* @file NULL: the command line; @line 0: not known. */

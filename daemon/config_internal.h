@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files of config share. config.c reads files, config_keys.c knows the
- * keys, config_access.c the rules, config_line.c finds the line of a key.
+ * keys, config_access.c the rules.
  */
 #pragma once
 
@@ -57,9 +57,3 @@ int config_check(struct config_reader *reader);
 int config_access_apply(struct config_reader *reader, json_t *object);
 int config_access_check(struct config_reader *reader);
 json_t *config_access_dump(const struct access_rules *rules);
-
-/*
- * The line in @text, which is correct JSON, of the key to which @path leads through
- * objects; if it is not found, of the last one on the way that is; 0: of none.
- */
-unsigned int config_line_find(const char *text, size_t size, const char *const *path, size_t n);

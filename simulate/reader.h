@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "simulate/json_line.h"
+#include "proto/json_line.h"
 #include "simulate/trace.h"
 
 /* What has names that others refer to. */

@@ -532,25 +532,3 @@ Test(config, what_is_shown_can_be_read_again)
 	config_finish(&first);
 	free(text);
 }
-
-Test(config, a_key_is_found_by_its_line_where_it_stands)
-{
-	static const char text[] = "{\"a\": \"\\\"}{\",\n \"b\": [{\"c\": 1}, 2.5e3,\n true],\n"
-				   "\"c\"\n:\n{\n\"a\": {}, \"b\": -1,\n\"d\": null}}";
-	static const struct {
-		const char *path[3];
-		size_t n;
-		unsigned int line;
-	} cases[] = {
-		{{"a"}, 1, 1},	    {{"b"}, 1, 2},	{{"c"}, 1, 4},		 {{"c", "a"}, 2, 7},
-		{{"c", "b"}, 2, 7}, {{"c", "d"}, 2, 8}, {{"x"}, 1, 0},		 {{"c", "x"}, 2, 4},
-		{{"b", "c"}, 2, 2}, {{"c"}, 0, 0},	{{"c", "a", "x"}, 3, 7},
-	};
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		cr_expect_eq(config_line_find(text, strlen(text), cases[i].path, cases[i].n),
-			     cases[i].line, "case %zu", i);
-	/* Broken off anywhere it still ends. */
-	for (size_t n = 0; n < strlen(text); n++)
-		config_line_find(text, n, cases[5].path, 2);
-}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "simulate/json_line.h"
+#include "proto/json_line.h"
 
 #include <stdbool.h>
 #include <string.h>
