@@ -1,40 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/unit/npu/chain.h"
+#include "tests/unit/npu/fixture.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
 
-#define US 1000ull
-#define CORE_DONE (NPU_IRQ_CORE | NPU_IRQ_DONE)
-#define CLUSTER_DONE (NPU_IRQ_CLUSTER | NPU_IRQ_DONE)
-#define ALL_CORES UINT64_MAX
-
-static struct machine *m;
-static struct npu_list list;
-
-static void setup_with(unsigned int cores, unsigned int tecs)
-{
-	m = machine_create(1, cores, tecs);
-	npu_list_attach(&m->engine, &list, NULL, false, ALL_CORES);
-}
-
-static void setup(void)
-{
-	setup_with(3, 4);
-}
-
-static void teardown(void)
-{
-	machine_destroy(m);
-}
-
 TestSuite(run, .init = setup, .fini = teardown);
-
-static enum npu_step start_and_run(const struct chain *chain)
-{
-	npu_list_start(&list, chain->head);
-	return machine_run(m);
-}
 
 Test(run, a_program_reads_and_writes_what_its_slots_point_to)
 {
