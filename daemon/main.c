@@ -21,6 +21,7 @@ enum exit_code {
 	EXIT_USAGE = 2,	 /* command line or configuration */
 	EXIT_IN_USE = 3, /* another daemon is listening */
 	EXIT_STUCK = 4,	 /* the device did not give back its jobs */
+	EXIT_NO_DEVICE = 5,
 };
 
 enum {
@@ -182,13 +183,27 @@ static void raise_descriptor_limit(void)
 		log_debug("cannot raise the limit of file descriptors: %s", strerror(errno));
 }
 
+/* Of not having started at all. */
+static enum exit_code exit_code_of(int r)
+{
+	switch (r) {
+	case -EADDRINUSE:
+		return EXIT_IN_USE;
+	case -ENODEV:
+	case -ENOTSUP:
+		return EXIT_NO_DEVICE;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
 static int serve(struct config *config, const struct config_source *source)
 {
 	struct daemon daemon;
 	int r = daemon_init(&daemon, config);
 
 	if (r < 0)
-		return r == -EADDRINUSE ? EXIT_IN_USE : EXIT_FAILED;
+		return exit_code_of(r);
 	daemon_set_source(&daemon, source);
 	r = daemon_run(&daemon);
 	if (r == -ETIMEDOUT) {

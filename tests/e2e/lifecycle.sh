@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Cancelling and shutting down with work on its way: every request is answered exactly once.
 . "$(dirname "$0")/common"
-plan 14
+plan 15
 
 inflight=$B/tests/e2e/inflight
 "$B/zhouyi-cc" --test-program 'delay 20000; copy' --size 64 -o "$dir/copy.elf" || exit 1
@@ -11,6 +11,13 @@ inflight=$B/tests/e2e/inflight
 "$B/zhouyi-cc" --test-program 'hang' --size 64 -o "$dir/hang.elf" || exit 1
 "$B/zhouyi-cc" --test-program 'fault exception' --size 64 -o "$dir/fault.elf" || exit 1
 head -c 64 /dev/urandom >"$dir/input"
+
+# zhouyid has said all that there is to say, and its status tells scripts.
+if [ -e /dev/accel ]; then
+	skip 1 "there are accelerators"
+else
+	fails "without an NPU the one that is asked for by name is missed" 5 "cannot be opened" "$B/zhouyid" --device drm --socket "$sock"
+fi
 
 start_daemon
 half_cancelled()
