@@ -2,7 +2,9 @@
 #include "daemon/device.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "daemon/device_backend.h"
 
@@ -26,6 +28,21 @@ int device_range_compare(const void *a, const void *b)
 	if (r == 0)
 		r = compare(x->size, y->size);
 	return r ? r : compare(y->access, x->access);
+}
+
+int device_check_memfd(int fd, size_t size)
+{
+	struct stat st;
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	if (seals < 0)
+		return errno == EBADF ? -EBADF : -EPERM;
+	/* If it could shrink, touching it could kill us. */
+	if (!(seals & F_SEAL_SHRINK))
+		return -EPERM;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return st.st_size < 0 || (uint64_t)st.st_size < size ? -EINVAL : 0;
 }
 
 /* One that is there, but cannot be had, is no reason to be content with less. */

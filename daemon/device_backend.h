@@ -15,3 +15,6 @@ int device_drm_open(struct device **ret, const char **ret_reason, const char **r
  * need not be sorted, but those that are cost nothing at submission.
  */
 int device_range_compare(const void *a, const void *b);
+
+/* Whether @size bytes of the memfd @fd are there, and stay. -EPERM, -EINVAL, or as fcntl(2). */
+int device_check_memfd(int fd, size_t size);

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <xf86drm.h>
 
+#include "daemon/device_backend.h"
 #include "daemon/device_drm.h"
 #include "proto/scope.h"
 
@@ -220,21 +220,6 @@ static int buffer_from_driver(struct drm_memory *memory, struct device *device, 
 	return 0;
 }
 
-static int memfd_check(int fd, size_t size)
-{
-	struct stat st;
-	int seals = fcntl(fd, F_GET_SEALS);
-
-	if (seals < 0)
-		return errno == EBADF ? -EBADF : -EPERM;
-	/* If it could shrink, touching it could kill us. */
-	if (!(seals & F_SEAL_SHRINK))
-		return -EPERM;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	return st.st_size < 0 || (uint64_t)st.st_size < size ? -EINVAL : 0;
-}
-
 static int check_size(const struct device *device, size_t size, size_t *ret_rounded)
 {
 	*ret_rounded = page_round(size);
@@ -249,7 +234,7 @@ int drm_memory_import(struct drm_memory *memory, struct device *device, int fd, 
 	int r = check_size(device, size, &size);
 
 	if (r == 0)
-		r = memfd_check(fd, size);
+		r = device_check_memfd(fd, size);
 	if (r == 0 && memory->udmabuf < 0)
 		r = -EOPNOTSUPP;
 	return r < 0 ? r : buffer_from_memfd(memory, device, fd, size, ret);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
+#include "daemon/device_backend.h"
 #include "daemon/device_soft.h"
 
 #define PAGE UINT64_C(4096)
@@ -138,23 +137,6 @@ int soft_buffer_create(struct soft_memory *memory, struct device *device, size_t
 	return 0;
 }
 
-static int memfd_check(int fd, size_t size)
-{
-	struct stat st;
-	int seals = fcntl(fd, F_GET_SEALS);
-
-	if (seals < 0)
-		return errno == EBADF ? -EBADF : -EPERM;
-	/* If it could shrink, touching it could kill us. */
-	if (!(seals & F_SEAL_SHRINK))
-		return -EPERM;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_size < 0 || (uint64_t)st.st_size < ((size + PAGE - 1) & ~(PAGE - 1)))
-		return -EINVAL;
-	return 0;
-}
-
 int soft_buffer_import(struct soft_memory *memory, struct device *device, int fd, size_t size,
 		       struct device_buffer **ret)
 {
@@ -163,7 +145,7 @@ int soft_buffer_import(struct soft_memory *memory, struct device *device, int fd
 
 	if (size > memory->limit)
 		return -ENOSPC;
-	r = memfd_check(fd, size);
+	r = device_check_memfd(fd, (size + PAGE - 1) & ~(PAGE - 1));
 	if (r == 0)
 		r = buffer_reserve(memory, device, size, &buffer);
 	if (r == 0)
