@@ -246,6 +246,19 @@ static int check_channels(const struct lower *l, const struct filter *filter,
 			   filter->tensor->name, filter->channels, out->tensor->name, out->dims[3]);
 }
 
+/* @dimension of the filter is that of the output channels. */
+static int read_convolution(const struct lower *l, uint32_t dimension, struct lower_operand *in,
+			    struct lower_operand *out, struct filter *filter)
+{
+	int r = read_images(l, in, out);
+
+	if (r == 0)
+		r = read_filter(l, 4, dimension, filter);
+	if (r == 0)
+		r = check_channels(l, filter, out);
+	return r;
+}
+
 int lower_conv2d(const struct lower *l)
 {
 	struct lower_operand in, out;
@@ -255,13 +268,7 @@ int lower_conv2d(const struct lower *l)
 	uint32_t rows;
 	int r;
 
-	r = read_images(l, &in, &out);
-	if (r < 0)
-		return r;
-	r = read_filter(l, 4, 0, &filter);
-	if (r < 0)
-		return r;
-	r = check_channels(l, &filter, &out);
+	r = read_convolution(l, 0, &in, &out, &filter);
 	if (r < 0)
 		return r;
 	dims = filter.tensor->dims;
@@ -290,13 +297,7 @@ int lower_depthwise_conv2d(const struct lower *l)
 	uint32_t value;
 	int r;
 
-	r = read_images(l, &in, &out);
-	if (r < 0)
-		return r;
-	r = read_filter(l, 4, 3, &filter);
-	if (r < 0)
-		return r;
-	r = check_channels(l, &filter, &out);
+	r = read_convolution(l, 3, &in, &out, &filter);
 	if (r < 0)
 		return r;
 	dims = filter.tensor->dims;
