@@ -120,7 +120,10 @@ struct device_event {
 	} fault;
 };
 
-/* Counters by name, for status and tests; what there is depends on the backend. */
+/*
+ * Counters by name, for status and tests; what there is depends on the backend. "core N jobs" are
+ * those of which core N has run something.
+ */
 struct device_counter {
 	const char *name;
 	uint64_t value;

@@ -366,22 +366,21 @@ static size_t soft_collect(struct device *device, struct device_event *ret, size
 static size_t soft_counters(struct device *device, struct device_counter *ret, size_t max)
 {
 	struct soft *soft = soft_of(device);
-	struct npu_counters c;
-	uint64_t n_jobs;
+	const struct npu_counters *c = &soft->engine.counters;
+	size_t n = 0;
 
 	pthread_mutex_lock(&soft->lock);
-	c = soft->engine.counters;
-	n_jobs = soft->n_jobs;
-	pthread_mutex_unlock(&soft->lock);
-
 	const struct device_counter all[] = {
-		{"jobs", n_jobs},     {"tcbs", c.tcbs},		 {"groups", c.groups},
-		{"tasks", c.tasks},   {"instructions", c.insns}, {"done", c.done},
-		{"failed", c.failed}, {"aborts", c.aborts},
+		{"jobs", soft->n_jobs}, {"tcbs", c->tcbs},	    {"groups", c->groups},
+		{"tasks", c->tasks},	{"instructions", c->insns}, {"done", c->done},
+		{"failed", c->failed},	{"aborts", c->aborts},
 	};
-	size_t n = NPU_ARRAY_SIZE(all) < max ? NPU_ARRAY_SIZE(all) : max;
-
-	memcpy(ret, all, n * sizeof(*all));
+	for (; n < NPU_ARRAY_SIZE(all) && n < max; n++)
+		ret[n] = all[n];
+	/* Counted by the threads that run the programs, whatever anybody had asked for. */
+	for (unsigned int i = 0; i < soft->device.caps.cores && n < max; i++)
+		ret[n++] = (struct device_counter){soft->cores[i].counter, soft->cores[i].n_jobs};
+	pthread_mutex_unlock(&soft->lock);
 	return n;
 }
 

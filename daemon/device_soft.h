@@ -143,6 +143,8 @@ struct soft_core {
 	bool called;	     /* it has been woken for its present group */
 	bool started;	     /* and that is in its job's records */
 	uint64_t started_ns; /* if something is to go wrong with it */
+	uint64_t n_jobs;     /* it has run something of */
+	char counter[24];    /* what that is called */
 	struct soft_guard guard;
 };
 

@@ -40,8 +40,12 @@ static void core_wait(struct soft_core *core, uint64_t until)
 
 static void core_start(struct soft_core *core, struct soft_job *job)
 {
+	uint64_t bit = UINT64_C(1) << core->npu->index;
+
 	core->started = true;
-	job->event.cores |= UINT64_C(1) << core->npu->index;
+	if (!(job->event.cores & bit))
+		core->n_jobs++;
+	job->event.cores |= bit;
 	if (!job->started_ns)
 		job->started_ns = soft_now();
 	if (job->faults)
@@ -154,6 +158,7 @@ static int start_core(struct soft *soft, unsigned int i)
 
 	core->soft = soft;
 	core->npu = &soft->engine.cores[i];
+	snprintf(core->counter, sizeof(core->counter), "core %u jobs", i);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&core->wake, &attr);

@@ -8,7 +8,7 @@
 #include "daemon/request_internal.h"
 #include "daemon/scheduler.h"
 
-#define MAX_COUNTERS 32u
+#define MAX_COUNTERS (32u + POLICY_MAX_CORES)
 
 void request_hello(struct session *session, const Zy__Request *req, struct zy_fds *fds)
 {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/cmd_v3.h"
+#include "npu/engine.h"
 #include "npu/tcb.h"
 
 #define OPERAND_BYTES 4096u
@@ -194,7 +195,7 @@ bool hand_is_readable(struct device *device)
 
 uint64_t hand_counter(struct device *device, const char *name)
 {
-	struct device_counter counters[16];
+	struct device_counter counters[8 + NPU_MAX_CORES];
 	size_t n = device_counters(device, counters, NPU_ARRAY_SIZE(counters));
 
 	for (size_t i = 0; i < n; i++)

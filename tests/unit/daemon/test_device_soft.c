@@ -123,6 +123,30 @@ Test(device_soft, core_masks_are_honoured)
 	device_close(device);
 }
 
+Test(device_soft, each_core_counts_the_jobs_of_which_it_ran_something)
+{
+	const struct device_soft_config config = {1, 8, 8, 1, 1u << 20, NULL};
+	struct device *device = hand_device(3), *large;
+	const char *why;
+	struct hand_job hand;
+
+	hand_job_init(&hand, device, hand_copy_program(), 4, true);
+	for (int i = 0; i < 5; i++) {
+		hand.job.core_mask = i < 2 ? 1 : 4;
+		hand_run(&hand);
+	}
+	cr_expect_eq(hand_counter(device, "core 0 jobs"), 2, "groups do not count");
+	cr_expect_eq(hand_counter(device, "core 1 jobs"), 0);
+	cr_expect_eq(hand_counter(device, "core 2 jobs"), 3);
+	hand_job_finish(&hand);
+	cr_assert_eq(device_reset(device), 0);
+	cr_expect_eq(hand_counter(device, "core 2 jobs"), 3, "a reset forgets nothing");
+	device_close(device);
+	cr_assert_eq(device_open(&large, "soft", &config, &why), 0);
+	cr_expect_eq(hand_counter(large, "core 63 jobs"), 0);
+	device_close(large);
+}
+
 Test(device_soft, what_makes_no_sense_is_not_taken)
 {
 	struct device *device = hand_device(2);
