@@ -296,10 +296,11 @@ static struct zhouyi_account_client *account_clients_copy(struct zhouyi_account_
 	return ret;
 }
 
-static struct zhouyi_account account_copy(const Zy__Account *said)
+static struct zhouyi_account account_copy(const Zy__Account *said, char **texts)
 {
 	return (struct zhouyi_account){
 		.uid = said->uid,
+		.principal = zy_text_append(texts, said->principal),
 		.sessions = said->sessions,
 		.queued = said->queued,
 		.running = said->running,
@@ -344,7 +345,7 @@ static struct zhouyi_account_list *accounts_copy(struct zhouyi_client *client,
 	usages = (struct zhouyi_usage *)(clients + n_clients);
 	*list = (struct zhouyi_account_list){.n = said->n_accounts, .accounts = accounts};
 	for (size_t i = 0; i < said->n_accounts; i++) {
-		accounts[i] = account_copy(said->accounts[i]);
+		accounts[i] = account_copy(said->accounts[i], &texts);
 		accounts[i].usages = usages;
 		accounts[i].clients = clients;
 		usages = usages_copy(usages, said->accounts[i], &texts);

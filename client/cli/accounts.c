@@ -63,6 +63,7 @@ static int accounts_json(const struct zhouyi_account_list *list)
 		json_t *json = json_object();
 
 		json_object_set_new(json, "uid", json_integer(a->uid));
+		json_object_set_new(json, "principal", cli_json_text(a->principal));
 		json_object_set_new(json, "sessions", json_integer(a->sessions));
 		json_object_set_new(json, "device_ns", cli_json_number(a->device_ns));
 		json_object_set_new(json, "weight", json_integer(a->weight));
@@ -91,8 +92,12 @@ static void print_use(const char *name, uint64_t used, uint64_t limit)
 
 static void account_text(const struct zhouyi_account *a)
 {
-	printf("uid %u: %s on the device, %u session%s, weight %u", a->uid,
-	       args_time_text(a->device_ns), a->sessions, a->sessions == 1 ? "" : "s", a->weight);
+	if (a->principal[0])
+		printf("%s", cli_text(a->principal));
+	else
+		printf("uid %u", a->uid);
+	printf(": %s on the device, %u session%s, weight %u", args_time_text(a->device_ns),
+	       a->sessions, a->sessions == 1 ? "" : "s", a->weight);
 	if (a->share_percent)
 		printf(", at most %u %% of the device's time", a->share_percent);
 	putchar('\n');

@@ -648,9 +648,13 @@ struct zhouyi_account_client {
 	uint64_t device_ns, buffer_bytes;
 };
 
-/* A user, in all its connections. Limits are 0 if there is none. */
+/*
+ * A user, or a slice or unit with limits of its own: in all its connections. Limits are 0 if there
+ * is none.
+ */
 struct zhouyi_account {
-	unsigned int uid;
+	unsigned int uid;      /* of a slice or unit: who was the first there */
+	const char *principal; /* "slice:cameras.slice"; empty: the user */
 	unsigned int sessions, queued, running, buffers, models, weight;
 	uint64_t device_ns;    /* so far, times cores */
 	uint64_t device_bytes; /* buffers, and models as large as they were when opened */

@@ -427,6 +427,7 @@ static void accounting(int socket)
 	first.n_usage = 1;
 	first.usage = usages;
 	second.uid = 2;
+	second.principal = (char *)"slice:cameras.slice";
 	second.n_usage = 2;
 	second.usage = usages;
 	second.n_clients = 1;
@@ -448,6 +449,8 @@ Test(schedule, accounts_are_what_the_daemon_says)
 	cr_assert_eq(list->n, 2);
 	cr_expect_eq(list->accounts[0].n_usages, 1);
 	cr_expect_eq(list->accounts[0].n_clients, 0);
+	cr_expect_str_eq(list->accounts[0].principal, "");
+	cr_expect_str_eq(list->accounts[1].principal, "slice:cameras.slice");
 	cr_assert_eq(list->accounts[1].n_usages, 2);
 	cr_expect_str_eq(list->accounts[1].usages[1].client, "program");
 	cr_expect_str_eq(list->accounts[1].usages[1].model, "model");
