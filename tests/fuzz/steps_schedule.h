@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Steps of fuzz_message.c about scheduling: reservations, streams, questions. */
+/* Steps of fuzz_message.c about scheduling: reservations and streams. */
 #pragma once
 
 static uint64_t take_time(struct tape *tape)
@@ -70,42 +70,6 @@ static void step_stream(struct peer *peer, struct tape *tape)
 		get.stream = pick(tape, &peer->streams);
 		req.body_case = ZY__REQUEST__BODY_GET_STREAM;
 		req.get_stream = &get;
-		break;
-	}
-	send_request(peer, &req, NULL, 0);
-}
-
-static void step_look(struct peer *peer, struct tape *tape)
-{
-	Zy__Explain explain = ZY__EXPLAIN__INIT;
-	Zy__GetPlan plan = ZY__GET_PLAN__INIT;
-	Zy__GetTrace trace = ZY__GET_TRACE__INIT;
-	Zy__GetAccounts accounts = ZY__GET_ACCOUNTS__INIT;
-	Zy__Request req = ZY__REQUEST__INIT;
-	uint8_t how = take(tape);
-	struct account *account;
-
-	/* Otherwise it depends on the clock what the answer is. */
-	list_for_each (account, &host.scheduler.accounts.accounts, link)
-		account->look_again_ns = 0;
-	explain.request = host.scheduler.next_id - 1 - (how >> 2) % 16;
-	trace.since = how & 4 ? host.scheduler.history.n - (how >> 3) : UINT64_MAX;
-	switch (how & 3) {
-	case 0:
-		req.body_case = ZY__REQUEST__BODY_EXPLAIN;
-		req.explain = &explain;
-		break;
-	case 1:
-		req.body_case = ZY__REQUEST__BODY_GET_PLAN;
-		req.get_plan = &plan;
-		break;
-	case 2:
-		req.body_case = ZY__REQUEST__BODY_GET_TRACE;
-		req.get_trace = &trace;
-		break;
-	case 3:
-		req.body_case = ZY__REQUEST__BODY_GET_ACCOUNTS;
-		req.get_accounts = &accounts;
 		break;
 	}
 	send_request(peer, &req, NULL, 0);
