@@ -55,17 +55,21 @@ static void done(struct work *work)
 {
 	struct reload *reload = list_entry(work, struct reload, work);
 
+	const char *state = "STATUS=\nREADY=1";
+
 	reload->is_running = false;
 	if (reload->result < 0) {
 		log_error("the configuration is refused, and the old one stays in effect");
-		notify_send("STATUS=The new configuration was refused.\nREADY=1");
+		state = "STATUS=The new configuration was refused.\nREADY=1";
 	} else {
 		swap(reload);
 		log_info("the configuration was read again");
-		notify_send("STATUS=\nREADY=1");
 	}
+	/* Who asked meanwhile waits for what the files say since. */
 	if (reload->again)
 		reload_start(reload);
+	else
+		notify_send(state);
 }
 
 /* Newer service managers want to know since when. */

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Reloading takes nothing from anybody, and a wrong configuration is not taken.
 . ./lib
-plan 10
+plan 13
 
 drop=/etc/zhouyid/zhouyid.json.d/test.json
 old=$(main_pid)
@@ -9,12 +9,35 @@ ok "the service can be reloaded" systemctl reload zhouyid
 ok "it is the same daemon" test "$(main_pid)" = "$old"
 ok "which works" reads_an_a alice
 
+# A daemon that stands still reads nothing.
+stands_still()
+{
+	kill -STOP "$old"
+	systemctl reload zhouyid &
+	reload=$!
+	sleep 4
+	kill -0 $reload && [ "$(systemctl is-active zhouyid)" = reloading ]
+	r=$?
+	kill -CONT "$old"
+	wait $reload && return $r
+}
+ok "a reload is not over before the daemon has read the configuration" stands_still
+at_once()
+{
+	for weight in 101 102 103 104 105; do
+		echo '{ "access": { "user:root": { "weight": '$weight' } } }' >$drop
+		systemctl reload zhouyid && zhouyi-cli --json whoami | grep "\"weight\": $weight" || return 1
+	done
+}
+ok "when it is over, what was written is in effect" at_once
+
 printf '{\n  "limits": { "sessions": "many" }\n}\n' >$drop
 mark=$(now)
 ok "a wrong configuration fails the reload" sh -c "! systemctl reload zhouyid"
-named() { said_since "$mark" -o cat MESSAGE_ID="$(event 'The configuration was refused')" | grep "$drop.*limits.sessions"; }
-ok "the journal names file and key" named
-ok "the daemon keeps what it has" test "$(main_pid)" = "$old"
+named() { said_since "$mark" -o cat MESSAGE_ID="$(event 'The configuration was refused')" | grep "$drop:2: limits.sessions: "; }
+ok "the journal names file, line and key" named
+ok "the daemon keeps what it has" sh -c "zhouyi-cli --json whoami | grep '\"weight\": 105'"
+ok "is the same" test "$(main_pid)" = "$old"
 ok "and works" reads_an_a alice
 
 restarts=$(property NRestarts)
