@@ -63,7 +63,9 @@ check-policy-run: $(properties)
 # Exactly one answer, whatever happens: every interleaving of a model of it.
 check-model:		; @scripts/setup model && B=$(B) tests/model/run
 # The packages, in a booted Debian 12 on an emulated machine; CASES=20 runs those that begin with 20.
-check-system:		; @scripts/setup system && B=$(B) tests/system/run $(CASES)
+check-system:		; @scripts/setup system && $(MAKE) --no-print-directory $(jobs) $@-run
+check-system-run: $(B)/tests/e2e/inflight
+	@B=$(B) tests/system/run $(CASES)
 check-fuzz: fuzz	; @B=$(B)-fuzz tests/fuzz/run $(FUZZ_SECONDS)
 coverage:		; @scripts/setup coverage && $(MAKE) --no-print-directory B=$(B)-cov COV=1 CFLAGS='-Og -g' check-run && gcovr --object-directory $(B)-cov
-.PHONY: demo check check-kernel check-kernel-stock check-kernel-kasan guest-programs demo-run check-run check-asan check-tsan check-units check-system check-e2e bench fuzz fuzzers check-fuzz check-model check-policy check-policy-run check-mutants reliability scheduling coverage
+.PHONY: demo check check-kernel check-kernel-stock check-kernel-kasan guest-programs demo-run check-run check-asan check-tsan check-units check-system check-system-run check-e2e bench fuzz fuzzers check-fuzz check-model check-policy check-policy-run check-mutants reliability scheduling coverage

@@ -34,3 +34,4 @@ useradd mallory
 mkdir -p $models
 chmod 755 $models
 zhouyi-cc $examples/glyphs.tflite -o $models/glyphs.elf
+install inflight $models
