@@ -7,6 +7,7 @@
 #include "client/text.h"
 #include "proto/scope.h"
 
+/* Its reasons come behind the counters. */
 struct status_block {
 	struct zhouyi_status status;
 	struct zhouyi_counter counters[];
@@ -46,29 +47,29 @@ static void counters_copy(struct zhouyi_counter *ret, Zy__Counter *const *counte
 {
 	for (size_t i = 0; i < n; i++)
 		ret[i] = (struct zhouyi_counter){
-			.name = zy_text_put(texts, counters[i]->name),
+			.name = zy_text_append(texts, counters[i]->name),
 			.value = counters[i]->value,
 		};
 }
 
-static size_t status_size(const Zy__Status *said)
+static struct zhouyi_status *status_copy(struct zhouyi_client *client, const Zy__Status *said)
 {
-	return sizeof(struct status_block) + said->n_counters * sizeof(struct zhouyi_counter) +
-	       zy_text_size(said->version) + zy_text_size(said->health) +
-	       counters_text_size(said->counters, said->n_counters);
-}
-
-static struct zhouyi_status *status_copy(const Zy__Status *said)
-{
-	struct status_block *block = malloc(status_size(said));
+	struct status_block *block;
+	const char **reasons;
 	char *texts;
 
+	block = zy_text_block(client, &said->base,
+			      sizeof(*block) + said->n_counters * sizeof(block->counters[0]) +
+				      said->n_reasons * sizeof(reasons[0]),
+			      &texts);
 	if (!block)
 		return NULL;
-	texts = (char *)&block->counters[said->n_counters];
+	reasons = (const char **)&block->counters[said->n_counters];
+	for (size_t i = 0; i < said->n_reasons; i++)
+		reasons[i] = zy_text_append(&texts, said->reasons[i]);
 	block->status = (struct zhouyi_status){
-		.version = zy_text_put(&texts, said->version),
-		.health = zy_text_put(&texts, said->health),
+		.version = zy_text_append(&texts, said->version),
+		.health = zy_text_append(&texts, said->health),
 		.uptime_ns = said->uptime_ns,
 		.sessions = said->sessions,
 		.models = said->models,
@@ -82,6 +83,8 @@ static struct zhouyi_status *status_copy(const Zy__Status *said)
 		.copied_bytes = said->copied_bytes,
 		.n_counters = said->n_counters,
 		.counters = block->counters,
+		.n_reasons = said->n_reasons,
+		.reasons = reasons,
 	};
 	counters_copy(block->counters, said->counters, said->n_counters, &texts);
 	return &block->status;
@@ -100,9 +103,9 @@ int zhouyi_status_get(struct zhouyi_client *client, struct zhouyi_status **ret)
 	r = zy_control_call(client, &request, -1, ZY__RESPONSE__BODY_DAEMON, &reply);
 	if (r < 0)
 		return r;
-	status = status_copy(reply.response->daemon);
+	status = status_copy(client, reply.response->daemon);
 	if (!status)
-		return no_memory(client);
+		return -ZHOUYI_ERROR_NO_MEMORY;
 	*ret = status;
 	return 0;
 }

@@ -45,6 +45,7 @@ static void stop_first(struct daemon *daemon)
 	listener_finish(&daemon->listener);
 	session_group_drain(&daemon->sessions);
 	scheduler_drain(&daemon->scheduler, on_drained, daemon);
+	health_changed(&daemon->health);
 	loop_timer_set(daemon->tick, loop_now());
 }
 
@@ -112,7 +113,10 @@ static void on_slot_ready(void *arg, struct model *model)
 static int open_device(struct daemon *daemon, const char **ret_reason)
 {
 	const struct config *config = daemon->config;
-	int r = device_open(&daemon->device, config->device, &config->soft, ret_reason);
+	int r;
+
+	health_starting("opening the device");
+	r = device_open(&daemon->device, config->device, &config->soft, ret_reason);
 
 	if (r == -EINVAL)
 		log_event(LOG_LEVEL_ERROR, LOG_EVENT_NO_DEVICE,
@@ -157,6 +161,8 @@ static int init_sessions(struct daemon *daemon, const char *reason)
 	group->scheduler = &daemon->scheduler;
 	group->limits = &daemon->config->limits;
 	group->access = &daemon->config->access;
+	group->listener = &daemon->listener;
+	group->reload = &daemon->reload;
 	return 0;
 }
 
@@ -298,6 +304,23 @@ static void on_reloaded(void *arg)
 	apply(arg);
 }
 
+static void on_reload_ended(void *arg)
+{
+	struct daemon *daemon = arg;
+
+	health_changed(&daemon->health);
+}
+
+/* From now on whatever changes it says so. */
+static int init_health(struct daemon *daemon)
+{
+	daemon->scheduler.changed = health_changed;
+	daemon->scheduler.changed_arg = &daemon->health;
+	daemon->listener.changed = health_changed;
+	daemon->listener.changed_arg = &daemon->health;
+	return health_watch_init(&daemon->health, daemon->loop, &daemon->sessions);
+}
+
 static int build(struct daemon *daemon)
 {
 	const char *reason = "";
@@ -331,7 +354,10 @@ static int build(struct daemon *daemon)
 		 watchdog_init(&daemon->watchdog, daemon->loop, &daemon->scheduler));
 	if (r < 0)
 		return r;
-	return init_listener(daemon);
+	r = init_listener(daemon);
+	if (r < 0)
+		return r;
+	return step("looking after its health", init_health(daemon));
 }
 
 int daemon_init(struct daemon *daemon, struct config *config)
@@ -357,7 +383,8 @@ int daemon_init(struct daemon *daemon, struct config *config)
 
 void daemon_set_source(struct daemon *daemon, const struct config_source *source)
 {
-	reload_init(&daemon->reload, daemon->config, source, daemon->worker, on_reloaded, daemon);
+	reload_init(&daemon->reload, daemon->config, source, daemon->worker, on_reloaded,
+		    on_reload_ended, daemon);
 }
 
 int daemon_run(struct daemon *daemon)
@@ -378,6 +405,7 @@ int daemon_run(struct daemon *daemon)
 
 void daemon_finish(struct daemon *daemon)
 {
+	health_watch_finish(&daemon->health);
 	watchdog_finish(&daemon->watchdog);
 	listener_finish(&daemon->listener);
 	session_group_finish(&daemon->sessions);

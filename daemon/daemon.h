@@ -17,6 +17,7 @@
 
 #include "daemon/activation.h"
 #include "daemon/config.h"
+#include "daemon/health.h"
 #include "daemon/listener.h"
 #include "daemon/model.h"
 #include "daemon/reload.h"
@@ -59,6 +60,7 @@ struct daemon {
 	struct loop_signal *signals[DAEMON_SIGNAL_MAX_];
 	struct loop_timer *tick; /* while stopping */
 	struct watchdog watchdog;
+	struct health_watch health;
 	enum daemon_state state;
 	uint64_t until_ns;		/* the present state, unless it is RUNNING */
 	bool has_models, has_scheduler; /* were built */

@@ -32,6 +32,10 @@ static void complain(struct listener *listener, const char *why)
 		log_event(LOG_LEVEL_WARNING, LOG_EVENT_TURNED_AWAY, "turning clients away: %s",
 			  why);
 	listener->complained = true;
+	listener->turned_away_ns = loop_now();
+	snprintf(listener->turned_away_why, sizeof(listener->turned_away_why), "%s", why);
+	if (listener->changed)
+		listener->changed(listener->changed_arg);
 }
 
 static void start_session(struct listener *listener, int fd)

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/un.h>
 
@@ -29,6 +30,10 @@ struct listener {
 	int lock_fd;		     /* owned; -1: the service manager made the socket */
 	int reserve_fd;	 /* owned; given up to turn somebody away when descriptors run out */
 	bool complained; /* about the present shortage, once */
+	uint64_t turned_away_ns;    /* somebody, latest; 0: never */
+	char turned_away_why[64];   /* then */
+	void (*changed)(void *arg); /* somebody was turned away; NULL: nobody wants to know */
+	void *changed_arg;
 	struct sockaddr_un address;
 	dev_t device; /* of the socket file, so that we remove only our own */
 	ino_t inode;

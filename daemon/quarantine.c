@@ -125,3 +125,16 @@ unsigned int quarantine_count(const struct quarantine *quarantine, uint64_t now_
 		n += quarantine->entries[i].until_ns > now_ns;
 	return n;
 }
+
+uint64_t quarantine_next(const struct quarantine *quarantine, uint64_t now_ns)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = 0; i < QUARANTINE_MAX; i++) {
+		uint64_t until_ns = quarantine->entries[i].until_ns;
+
+		if (until_ns > now_ns && until_ns < next)
+			next = until_ns;
+	}
+	return next;
+}

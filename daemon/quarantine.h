@@ -49,5 +49,8 @@ uint64_t quarantine_strike(struct quarantine *quarantine, const uint8_t model[32
 uint64_t quarantine_until(const struct quarantine *quarantine, const uint8_t model[32],
 			  uint32_t uid, uint64_t now_ns);
 
+/* When the first of those that are refused now no longer is; UINT64_MAX: none is refused. */
+uint64_t quarantine_next(const struct quarantine *quarantine, uint64_t now_ns);
+
 /* How many pairs are refused now. */
 unsigned int quarantine_count(const struct quarantine *quarantine, uint64_t now_ns);

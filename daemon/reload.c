@@ -10,13 +10,15 @@
 #include "proto/list.h"
 
 void reload_init(struct reload *reload, struct config *config, const struct config_source *source,
-		 struct worker *worker, void (*apply)(void *arg), void *arg)
+		 struct worker *worker, void (*apply)(void *arg), void (*ended)(void *arg),
+		 void *arg)
 {
 	*reload = (struct reload){
 		.config = config,
 		.source = source,
 		.worker = worker,
 		.apply = apply,
+		.ended = ended,
 		.arg = arg,
 	};
 }
@@ -55,21 +57,20 @@ static void done(struct work *work)
 {
 	struct reload *reload = list_entry(work, struct reload, work);
 
-	const char *state = "STATUS=\nREADY=1";
-
 	reload->is_running = false;
-	if (reload->result < 0) {
+	reload->was_refused = reload->result < 0;
+	if (reload->was_refused) {
 		log_error("the configuration is refused, and the old one stays in effect");
-		state = "STATUS=The new configuration was refused.\nREADY=1";
 	} else {
 		swap(reload);
 		log_info("the configuration was read again");
 	}
+	reload->ended(reload->arg);
 	/* Who asked meanwhile waits for what the files say since. */
 	if (reload->again)
 		reload_start(reload);
 	else
-		notify_send(state);
+		notify_send("READY=1");
 }
 
 /* Newer service managers want to know since when. */

@@ -25,14 +25,17 @@ struct reload {
 	const struct config_source *source; /* borrowed; NULL: none */
 	struct worker *worker;		    /* borrowed */
 	void (*apply)(void *arg);	    /* there is a new one in effect */
+	void (*ended)(void *arg);	    /* well or not: see was_refused */
 	void *arg;
+	bool was_refused; /* the latest one: what is in effect is older than what is on disk */
 	bool is_running, again;
 	struct config next; /* the worker's */
 	int result;
 };
 
 void reload_init(struct reload *reload, struct config *config, const struct config_source *source,
-		 struct worker *worker, void (*apply)(void *arg), void *arg);
+		 struct worker *worker, void (*apply)(void *arg), void (*ended)(void *arg),
+		 void *arg);
 
 /* Once more when the present one is over, if there is one. */
 void reload_start(struct reload *reload);

@@ -3,6 +3,7 @@
 
 #include "daemon/config.h"
 #include "daemon/device.h"
+#include "daemon/health.h"
 #include "daemon/loop.h"
 #include "daemon/model.h"
 #include "daemon/request_internal.h"
@@ -69,11 +70,30 @@ static void describe_troubles(const struct scheduler *sched, Zy__Counter counter
 	}
 }
 
+struct reasons {
+	char texts[HEALTH_REASON_MAX_][HEALTH_TEXT_MAX], *list[HEALTH_REASON_MAX_];
+};
+
+static size_t list_reasons(const struct health *health, uint64_t now_ns, struct reasons *ret)
+{
+	size_t n = 0;
+
+	for (unsigned int r = 0; r < HEALTH_REASON_MAX_; r++)
+		if (health->reasons & 1u << r) {
+			ret->list[n] = health_say(health, r, now_ns, ret->texts[n]);
+			n++;
+		}
+	return n;
+}
+
 void request_get_status(struct session *session, const Zy__Request *req, struct zy_fds *fds)
 {
 	const struct session_group *group = session->group;
 	const struct scheduler *sched = group->scheduler;
 	Zy__Counter counters[N_COUNTERS], *pointers[N_COUNTERS];
+	struct reasons reasons;
+	struct health health;
+	uint64_t now = loop_now();
 	Zy__Status status = ZY__STATUS__INIT;
 	Zy__Response response = ZY__RESPONSE__INIT;
 
@@ -82,7 +102,7 @@ void request_get_status(struct session *session, const Zy__Request *req, struct 
 	for (size_t i = 0; i < N_COUNTERS; i++)
 		pointers[i] = &counters[i];
 	status.version = (char *)ZHOUYI_VERSION;
-	status.uptime_ns = loop_now() - group->started_ns;
+	status.uptime_ns = now - group->started_ns;
 	status.sessions = group->n_sessions;
 	status.models = (uint32_t)group->models->n_models;
 	status.queued = policy_n_queued(sched->policy);
@@ -93,7 +113,10 @@ void request_get_status(struct session *session, const Zy__Request *req, struct 
 	status.faulted = sched->counters.faulted;
 	status.cancelled = sched->counters.cancelled;
 	status.copied_bytes = sched->counters.copied_bytes;
-	status.health = (char *)(group->draining ? "draining" : scheduler_health(sched));
+	health_of(group, now, &health);
+	status.health = (char *)health_state_name(health.state);
+	status.n_reasons = list_reasons(&health, now, &reasons);
+	status.reasons = reasons.list;
 	status.counters = pointers;
 	status.n_counters = N_COUNTERS;
 	response.body_case = ZY__RESPONSE__BODY_DAEMON;

@@ -57,6 +57,13 @@ void rescue_watch_timeout(struct scheduler *sched, struct job *job)
 	ring_at(sched, job->timeout_at_ns);
 }
 
+/* Whoever asks how we are would hear something else now. */
+static void changed(const struct scheduler *sched)
+{
+	if (sched->changed)
+		sched->changed(sched->changed_arg);
+}
+
 /*
  * The ladder
  */
@@ -124,6 +131,7 @@ static void settled(struct scheduler *sched)
 			  sched->counters.resubmitted - sched->resubmitted_before,
 			  sched->n_suspects ? ", one at a time" : "");
 	sched->resubmitted_before = sched->counters.resubmitted;
+	changed(sched);
 }
 
 /* What the present step promised may have happened. */
@@ -152,6 +160,7 @@ static void carry_out(struct scheduler *sched, struct recovery_order order)
 			log_warning("device recovery: %s: %s, %.3f ms", recovery_step_name(step),
 				    r < 0 ? strerror(-r) : "done", MS(loop_now() - began));
 		order = recovery_result(&sched->recovery, r, loop_now());
+		changed(sched);
 	}
 	check_settled(sched);
 	ring_at(sched, sched->recovery.due_ns);
@@ -169,10 +178,12 @@ static void blame(struct scheduler *sched, struct job *job, uint64_t now)
 	sched->counters.overrun++;
 	log_warning("request %" PRIu64 " of uid %u overran: model '%s' on core %u for %.1f ms",
 		    job->id, job->uid, model->name, job->core, MS(now - job->since_ns));
-	if (until)
-		log_event(LOG_LEVEL_WARNING, LOG_EVENT_QUARANTINE,
-			  "model '%s' is in quarantine for uid %u, for %.1f s", model->name,
-			  job->uid, (double)(until - now) / 1e9);
+	if (!until)
+		return;
+	log_event(LOG_LEVEL_WARNING, LOG_EVENT_QUARANTINE,
+		  "model '%s' is in quarantine for uid %u, for %.1f s", model->name, job->uid,
+		  (double)(until - now) / 1e9);
+	changed(sched);
 }
 
 void rescue_overran(struct scheduler *sched, struct job *job)
@@ -377,13 +388,4 @@ uint64_t scheduler_overdue(const struct scheduler *sched, uint64_t now_ns)
 	     job = scheduler_next_running(sched, job))
 		since = job->due_ns < since ? job->due_ns : since;
 	return now_ns - since;
-}
-
-const char *scheduler_health(const struct scheduler *sched)
-{
-	if (sched->draining)
-		return "draining";
-	if (sched->recovery.step == RECOVERY_GONE)
-		return "device gone";
-	return sched->recovery.step == RECOVERY_IDLE ? "ready" : "recovering";
 }

@@ -98,7 +98,9 @@ struct scheduler {
 	/* rescue.c */
 	struct scheduler_patience patience;
 	struct recovery recovery;
-	bool memory_lost; /* the device cannot be used again, and that was said */
+	bool memory_lost;	    /* the device cannot be used again, and that was said */
+	void (*changed)(void *arg); /* any of this; NULL: nobody wants to know */
+	void *changed_arg;
 	struct quarantine quarantine;
 	struct loop_timer *watchdog; /* owned */
 	uint64_t watchdog_ns;	     /* when it rings; UINT64_MAX: it is off */
@@ -172,6 +174,3 @@ void scheduler_kick(struct scheduler *sched);
  */
 void scheduler_drain(struct scheduler *sched, void (*drained)(void *arg), void *arg);
 void scheduler_abort_all(struct scheduler *sched);
-
-/* "ready", "recovering", "device gone", "draining". */
-const char *scheduler_health(const struct scheduler *sched);

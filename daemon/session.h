@@ -37,7 +37,9 @@ struct config_limits;
 struct device;
 struct loop;
 struct loop_io;
+struct listener;
 struct model_registry;
+struct reload;
 struct scheduler;
 struct worker;
 
@@ -57,7 +59,9 @@ struct session_group {
 	struct scheduler *scheduler;
 	const struct config_limits *limits;
 	const struct access_rules *access; /* NULL: none */
-	uint64_t warm_up_ns;		   /* how long a warm-up run may take; 0: there are none */
+	const struct listener *listener;   /* both for health.h; NULL: not to be looked at */
+	const struct reload *reload;
+	uint64_t warm_up_ns; /* how long a warm-up run may take; 0: there are none */
 
 	struct list sessions; /* session.link */
 	unsigned int n_sessions;

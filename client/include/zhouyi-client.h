@@ -493,12 +493,14 @@ struct zhouyi_counter {
 
 struct zhouyi_status {
 	const char *version; /* the daemon's */
-	const char *health;  /* "ready", "recovering", "device gone", "draining" */
+	const char *health;  /* "ready", "degraded", "draining" */
 	uint64_t uptime_ns;
 	unsigned int sessions, models, queued, running;
 	uint64_t accepted, answered, succeeded, faulted, cancelled, copied_bytes;
 	size_t n_counters; /* what went wrong and what was done about it */
 	const struct zhouyi_counter *counters;
+	size_t n_reasons; /* why it is not ready, a sentence each */
+	const char *const *reasons;
 };
 ZHOUYI_API int zhouyi_status_get(struct zhouyi_client *client, struct zhouyi_status **ret);
 

@@ -16,6 +16,8 @@ static void tell_status(int socket)
 	fake_hello(socket);
 	status.version = (char *)"1.2.3";
 	status.health = (char *)"draining";
+	status.n_reasons = 2;
+	status.reasons = (char *[]){(char *)"one is enough", (char *)""};
 	status.uptime_ns = UINT64_C(1) << 40;
 	status.sessions = 1;
 	status.models = 2;
@@ -44,6 +46,9 @@ Test(info, status_is_what_the_daemon_tells)
 	zhouyi_client_close(client);
 	cr_assert_str_eq(status->version, "1.2.3");
 	cr_assert_str_eq(status->health, "draining");
+	cr_assert_eq(status->n_reasons, 2);
+	cr_assert_str_eq(status->reasons[0], "one is enough");
+	cr_assert_str_eq(status->reasons[1], "");
 	cr_assert_eq(status->uptime_ns, UINT64_C(1) << 40);
 	cr_assert_eq(status->sessions, 1);
 	cr_assert_eq(status->models, 2);

@@ -12,6 +12,7 @@
 
 #include "daemon/device.h"
 #include "daemon/fault.h"
+#include "daemon/health.h"
 #include "daemon/loop.h"
 #include "daemon/worker.h"
 #include "tests/unit/loadable/elf_builder.h"
@@ -79,6 +80,21 @@ void front_init_faulty(struct front *front, const char *script)
 	front->group.scheduler = &front->scheduler;
 	front->group.limits = &front->config.limits;
 	front->group.access = &front->config.access;
+}
+
+const char *front_health(const struct front *front)
+{
+	static char text[256];
+	struct health health;
+	int n;
+
+	health_of(&front->group, loop_now(), &health);
+	n = snprintf(text, sizeof(text), "%s", health_state_name(health.state));
+	for (unsigned int r = 0; r < HEALTH_REASON_MAX_; r++)
+		if (health.reasons & 1u << r)
+			n += snprintf(text + n, sizeof(text) - (size_t)n, "%s%s",
+				      strchr(text, ':') ? " " : ": ", health_reason_name(r));
+	return text;
 }
 
 static void stop(void *arg)

@@ -39,6 +39,9 @@ void front_init(struct front *front);
 void front_init_faulty(struct front *front, const char *script);
 void front_finish(struct front *front);
 
+/* "ready", "degraded: device_gone quarantine"; static. */
+const char *front_health(const struct front *front);
+
 /* Run the daemon until it has nothing to do at the moment, the worker included. */
 void front_settle(struct front *front);
 

@@ -129,7 +129,7 @@ static void climb(const char *script, enum recovery_step top)
 		cr_expect_eq(front.scheduler.counters.steps[step], step <= (int)top, "%s",
 			     recovery_step_name((enum recovery_step)step));
 	cr_expect_eq(front.scheduler.n_suspects, 0);
-	cr_expect_str_eq(scheduler_health(&front.scheduler), "ready");
+	cr_expect_str_eq(front_health(&front), "ready");
 	cr_expect(output_is(7));
 	end();
 }
@@ -180,14 +180,14 @@ Test(scheduler, a_long_absence_fails_what_is_there_and_refuses_what_comes)
 	collect(12);
 	cr_expect_gt(count(12, ZY_DEVICE_GONE), 0);
 	cr_expect_eq(count(12, ZY_DEVICE_GONE) + count(12, ZY_OK), 12);
-	cr_expect_str_eq(scheduler_health(&front.scheduler), "device gone");
+	cr_expect_str_eq(front_health(&front), "degraded: device_gone");
 	memset(outcome, 0, sizeof(outcome));
 	submit(0, 1);
 	collect(1);
 	cr_expect_eq(outcome[0].status, ZY_DEVICE_GONE);
 	for (int i = 0; i < 100 && front.scheduler.recovery.step == RECOVERY_GONE; i++)
 		front_settle(&front);
-	cr_expect_str_eq(scheduler_health(&front.scheduler), "ready");
+	cr_expect_str_eq(front_health(&front), "ready");
 	memset(outcome, 0, sizeof(outcome));
 	submit(0, 6);
 	collect(6);

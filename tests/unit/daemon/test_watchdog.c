@@ -198,7 +198,7 @@ Test(watchdog, a_device_that_is_gone_with_nothing_on_it_is_waited_for)
 	watchdog.device_ns = 300 * MS;
 	front_submit(client, setup.binding, 1);
 	cr_expect_eq(outcome(), ZY_DEVICE_GONE);
-	cr_expect_str_eq(scheduler_health(&front.scheduler), "device gone");
+	cr_expect_str_eq(front_health(&front), "degraded: device_gone");
 	run(500);
 	heard = told();
 	cr_expect_eq(heard.trigger, 0);
