@@ -43,6 +43,7 @@ int cli_load(struct cli *cli, int argc, char **argv);
 int cli_unload(struct cli *cli, int argc, char **argv);
 int cli_models(struct cli *cli, int argc, char **argv);
 int cli_status(struct cli *cli, int argc, char **argv);
+int cli_health(struct cli *cli, int argc, char **argv);
 int cli_device(struct cli *cli, int argc, char **argv);
 int cli_stream(struct cli *cli, int argc, char **argv);
 int cli_reserve(struct cli *cli, int argc, char **argv);

@@ -41,16 +41,17 @@ _zhouyi_cli()
 		esac
 	done
 	case $command in
-	'') options+=' --version infer stream reserve explain plan accounts load unload models status device whoami policy inspect record simulate version help' ;;
+	'') options+=' --version infer stream reserve explain plan accounts load unload models status health device whoami policy inspect record simulate version help' ;;
 	infer) options+=' --output --labels --top --repeat --priority --deadline --core-mask --cores --timeout' ;;
 	stream) options+=' --period --frames --priority --deadline --core-mask --drop --reserve --budget --jitter' ;;
 	reserve) options+=' --probe --period --deadline --budget --jitter --core-mask' ;;
 	load) options+=' --name' ;;
+	health) options+=' --timeout' ;;
 	policy) options+=' --uid --gid --unit --slice' ;;
 	inspect) options+=' --instructions' ;;
 	record) options+=' --output --seconds' ;;
 	simulate) options+=' --policy --seed --duration --markdown' ;;
-	help) options='infer stream reserve explain plan accounts load unload models status device whoami policy inspect record simulate version help' ;;
+	help) options='infer stream reserve explain plan accounts load unload models status health device whoami policy inspect record simulate version help' ;;
 	esac
 	if [[ $cur == -* || -z $command || $command == help ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")

@@ -51,6 +51,10 @@ static const struct cli_command commands[] = {
 	{"unload", "NAME", "stop keeping a model", NULL, cli_unload},
 	{"models", "", "list the models that are loaded", NULL, cli_models},
 	{"status", "", "show what the daemon does", NULL, cli_status},
+	{"health", "", "say whether all is well, and if not why",
+	 "      --timeout TIME     how long to wait for the daemon (5s)\n"
+	 "Fails if it is not.\n",
+	 cli_health},
 	{"device", "", "show the device and its counters", NULL, cli_device},
 	{"whoami", "", "show who the daemon takes you for, and what you may do", NULL, cli_whoami},
 	{"policy", "test [OPERATION...]", "show what somebody may do, by the rules in effect",

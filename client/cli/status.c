@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* zhouyi-cli status, device. */
+/* zhouyi-cli status, health, device. */
 #include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
 
+#include "client/cli/args.h"
 #include "client/cli/cli.h"
+
+#define HEALTH_TIMEOUT_NS UINT64_C(5000000000)
 
 static json_t *counters_json(const struct zhouyi_counter *counters, size_t n)
 {
@@ -20,12 +27,28 @@ static void counters_text(const struct zhouyi_counter *counters, size_t n)
 		printf("%-30s %" PRIu64 "\n", cli_text(counters[i].name), counters[i].value);
 }
 
+static json_t *reasons_json(const struct zhouyi_status *s)
+{
+	json_t *json = json_array();
+
+	for (size_t i = 0; i < s->n_reasons; i++)
+		json_array_append_new(json, cli_json_text(s->reasons[i]));
+	return json;
+}
+
+static void reasons_text(const struct zhouyi_status *s)
+{
+	for (size_t i = 0; i < s->n_reasons; i++)
+		printf("  %s\n", cli_text(s->reasons[i]));
+}
+
 static int status_json(const struct zhouyi_status *s)
 {
 	json_t *json = json_object();
 
 	json_object_set_new(json, "version", cli_json_text(s->version));
 	json_object_set_new(json, "health", cli_json_text(s->health));
+	json_object_set_new(json, "reasons", reasons_json(s));
 	json_object_set_new(json, "uptime_ns", cli_json_number(s->uptime_ns));
 	json_object_set_new(json, "sessions", json_integer(s->sessions));
 	json_object_set_new(json, "models", json_integer(s->models));
@@ -48,6 +71,7 @@ static void status_text(const struct zhouyi_status *s)
 	printf("zhouyid %s: %s, up %" PRIu64 "d %02u:%02u:%02u\n", cli_text(s->version),
 	       cli_text(s->health), seconds / 86400, (unsigned int)(seconds / 3600 % 24),
 	       (unsigned int)(seconds / 60 % 60), (unsigned int)(seconds % 60));
+	reasons_text(s);
 	printf("sessions   %u\n", s->sessions);
 	printf("models     %u\n", s->models);
 	printf("requests   %u queued, %u running\n", s->queued, s->running);
@@ -78,6 +102,81 @@ int cli_status(struct cli *cli, int argc, char **argv)
 		code = status_json(status);
 	else
 		status_text(status);
+	zhouyi_free(status);
+	zhouyi_client_close(client);
+	return code;
+}
+
+/* A daemon that hangs is not healthy, and neither is a check that hangs with it. */
+static void on_alarm(int signum)
+{
+	static const char text[] = "zhouyi-cli: the daemon does not answer\n";
+
+	ssize_t n;
+
+	(void)signum;
+	n = write(STDERR_FILENO, text, sizeof(text) - 1);
+	(void)n;
+	_exit(CLI_UNREACHABLE);
+}
+
+static int health_arguments(struct cli *cli, int argc, char **argv, uint64_t *ret_ns)
+{
+	static const struct option options[] = {
+		{"timeout", required_argument, NULL, CLI_OPTION_FIRST}, CLI_OPTIONS};
+	int option, code;
+
+	while ((option = getopt_long(argc, argv, CLI_SHORT, options, NULL)) != -1) {
+		if (option != CLI_OPTION_FIRST) {
+			code = cli_option(cli, option);
+			if (code >= 0)
+				return code;
+		} else if (args_time(cli, "--timeout", optarg, ret_ns) != CLI_OK) {
+			return CLI_USAGE;
+		}
+	}
+	return optind < argc ? cli_usage(cli, "unexpected argument '%s'", argv[optind]) : -1;
+}
+
+static int health_print(const struct cli *cli, const struct zhouyi_status *s)
+{
+	bool ready = strcmp(s->health, "ready") == 0;
+	json_t *json;
+
+	if (cli->json) {
+		json = json_object();
+		json_object_set_new(json, "health", cli_json_text(s->health));
+		json_object_set_new(json, "reasons", reasons_json(s));
+		if (cli_json_print(json) != CLI_OK)
+			return CLI_FAILED;
+	} else if (!cli->quiet) {
+		printf("%s\n", cli_text(s->health));
+		reasons_text(s);
+	}
+	return ready ? CLI_OK : CLI_FAILED;
+}
+
+int cli_health(struct cli *cli, int argc, char **argv)
+{
+	struct zhouyi_status *status = NULL;
+	struct zhouyi_client *client;
+	uint64_t timeout_ns = HEALTH_TIMEOUT_NS;
+	int code = health_arguments(cli, argc, argv, &timeout_ns);
+	int r;
+
+	if (code >= 0)
+		return code;
+	signal(SIGALRM, on_alarm);
+	setitimer(ITIMER_REAL,
+		  &(struct itimerval){
+			  .it_value = {.tv_sec = (time_t)(timeout_ns / 1000000000u),
+				       .tv_usec = (suseconds_t)(timeout_ns % 1000000000u / 1000u)}},
+		  NULL);
+	code = cli_connect(cli, &client);
+	if (code != CLI_OK)
+		return code;
+	r = zhouyi_status_get(client, &status);
+	code = r < 0 ? cli_fail_call(client, r, "health") : health_print(cli, status);
 	zhouyi_free(status);
 	zhouyi_client_close(client);
 	return code;

@@ -3,7 +3,7 @@
 # Requests that hang, fault or get lost, and a device that vanishes: what it costs their owners,
 # that it costs nobody else anything, and which rung of the ladder helped.
 . "$(dirname "$0")/common"
-plan 50
+plan 51
 
 overran="the job ran longer on the device than it may"
 gone="the device is gone"
@@ -139,7 +139,13 @@ ok "the device is there" copy
 ok "a request survives that it vanishes, and has the right answer" copy
 ok "because it ran again" counters resubmitted 1 overrun 0
 fails "if it does not come back soon, requests fail" 1 "$gone" copy
-ok "the daemon says so" health_is "device gone"
+ok "the daemon says so" health_is degraded
+fails_with_reason()
+{
+	$cli health >"$dir/health"
+	[ $? -eq 1 ] && grep -q "^  the device is gone" "$dir/health"
+}
+ok "and why" fails_with_reason
 fails "new requests are refused" 1 "$gone" copy
 ok "until the device is back" eventually health_is ready
 ok "then all is well" copy
