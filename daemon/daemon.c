@@ -240,10 +240,10 @@ static int init_listener(struct daemon *daemon)
 	r = listener_init_passed(&daemon->listener, &daemon->sessions, fd);
 	if (r < 0)
 		close(fd);
-	else if (strcmp(daemon->listener.address.sun_path, config->socket) != 0)
+	else if (strcmp(daemon->listener.path.address.sun_path, config->socket) != 0)
 		log_warning("the service manager listens on %s, so the configured socket %s is "
 			    "not used",
-			    daemon->listener.address.sun_path, config->socket);
+			    daemon->listener.path.address.sun_path, config->socket);
 	return r;
 }
 
@@ -375,8 +375,8 @@ int daemon_init(struct daemon *daemon, struct config *config)
 	}
 	caps = &daemon->device->caps;
 	log_event(LOG_LEVEL_INFO, LOG_EVENT_READY, "listening on %s; device %s: %s; %u cores, %s",
-		  daemon->listener.address.sun_path, caps->backend, daemon->sessions.device_reason,
-		  caps->cores, caps->target.name);
+		  daemon->listener.path.address.sun_path, caps->backend,
+		  daemon->sessions.device_reason, caps->cores, caps->target.name);
 	notify_send("READY=1");
 	return 0;
 }

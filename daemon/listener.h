@@ -2,10 +2,6 @@
 /*
  * The listener: the socket clients connect to, at a path of the file system.
  *
- * Two daemons never share a path: whoever holds the lock on <path>.lock owns it,
- * and a socket file that is there already is replaced only if nobody answers on
- * it. Both files are gone when the listener is.
- *
  * A socket that the service manager made keeps its place: its file, who may connect
  * and that there is only one are the manager's business then.
  *
@@ -16,7 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <sys/un.h>
+
+#include "daemon/socket_path.h"
 
 struct loop_io;
 struct loop_timer;
@@ -26,17 +23,13 @@ struct listener {
 	struct session_group *group; /* borrowed */
 	struct loop_io *io;	     /* owned */
 	struct loop_timer *retry;    /* owned; while we have no descriptor to accept with */
-	int fd;			     /* owned */
-	int lock_fd;		     /* owned; -1: the service manager made the socket */
+	struct socket_path path;     /* owned; without a lock if the service manager made it */
 	int reserve_fd;	 /* owned; given up to turn somebody away when descriptors run out */
 	bool complained; /* about the present shortage, once */
 	uint64_t turned_away_ns;    /* somebody, latest; 0: never */
 	char turned_away_why[64];   /* then */
 	void (*changed)(void *arg); /* somebody was turned away; NULL: nobody wants to know */
 	void *changed_arg;
-	struct sockaddr_un address;
-	dev_t device; /* of the socket file, so that we remove only our own */
-	ino_t inode;
 };
 
 /*
@@ -50,7 +43,7 @@ int listener_init(struct listener *listener, struct session_group *group, const 
 
 /*
  * Listen on @fd, which the service manager passed; owned on success. Where it is goes to
- * listener->address.
+ * listener->path.address.
  *   -EINVAL  it is no listening SOCK_SEQPACKET socket at a path
  *   or another negative errno; all are logged.
  */

@@ -141,7 +141,7 @@ Test(listener, a_passed_socket_serves_who_came_before)
 
 	cr_assert_geq(client, 0);
 	cr_assert_eq(listener_init_passed(&listener, &front.group, fd), 0);
-	cr_assert_str_eq(listener.address.sun_path, path);
+	cr_assert_str_eq(listener.path.address.sun_path, path);
 	cr_assert_eq(front_hello(&front, client, "x"), 0);
 	close(client);
 }
