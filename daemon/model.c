@@ -88,6 +88,8 @@ int model_keep(struct model *model, const char *name, char *text, size_t size)
 		return -EEXIST;
 	}
 	model->kept = true;
+	/* What was counted stays where it was, under the name it had. */
+	metrics_leave(model->registry->metrics, &model->place);
 	snprintf(model->name, sizeof(model->name), "%s", name);
 	model_ref(model);
 	return 0;
@@ -182,6 +184,7 @@ void model_unref(struct model *model)
 	assert(!model->kept);
 	list_remove(&model->link);
 	model->registry->n_models--;
+	metrics_leave(model->registry->metrics, &model->place);
 	if (!model->memory->shared || !model->registry->worker) {
 		model_destroy(model);
 		return;

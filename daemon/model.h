@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "daemon/estimate.h"
+#include "daemon/metrics.h"
 #include "loadable/loadable_elf.h"
 #include "policy/policy.h"
 #include "proto/list.h"
@@ -44,6 +45,7 @@ struct model_registry {
 	/* @model has a free slot again: jobs that waited for one may go on. */
 	void (*slot_ready)(void *arg, struct model *model);
 	void *slot_ready_arg;
+	struct metrics *metrics; /* borrowed; where requests are counted. NULL: nowhere */
 };
 
 struct model {
@@ -58,6 +60,7 @@ struct model {
 	struct graph *graph;	  /* owned; NULL while loading */
 	uint64_t device_bytes;	  /* text, weights and all slots */
 	uint64_t n_requests;	  /* answered */
+	metrics_place place;	  /* where they count */
 	struct estimate estimate; /* of its run time; one kind of core */
 	struct list free_slots;	  /* slot.link */
 	unsigned int n_slots;

@@ -12,6 +12,7 @@
 #include "daemon/config.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
+#include "daemon/model.h"
 #include "daemon/request_access.h"
 #include "daemon/request_internal.h"
 #include "daemon/scheduler.h"
@@ -297,6 +298,7 @@ static void receive_submit(struct session *session, const void *data, size_t siz
 	answer.status = (int32_t)submit(session, &entry, stream);
 	if (answer.status == ZY_OK)
 		return;
+	metrics_refused(session->group->models->metrics, (enum zy_status)answer.status);
 	answer.cookie = entry.cookie;
 	if (answer.status == ZY_LIMIT)
 		answer.fault_code = which_limit(session);

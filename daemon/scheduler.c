@@ -87,10 +87,25 @@ static void remember(struct scheduler *sched, const struct job *job,
 	history_add(&sched->history, &record);
 }
 
-static void count_answer(struct scheduler *sched, const struct job *job, int32_t status)
+static void count_for_metrics(const struct job *job, const struct zy_complete *answer)
 {
+	struct model *model = job->binding->model;
+	struct metrics *metrics = model->registry->metrics;
+
+	if (!metrics)
+		return;
+	metrics_join(metrics, &model->place, model->name, model->hash);
+	metrics_answered(metrics, model->place, job->policy.class, answer);
+}
+
+static void count_answer(struct scheduler *sched, const struct job *job,
+			 const struct zy_complete *answer)
+{
+	int32_t status = answer->status;
+
 	if (job->is_internal)
 		return;
+	count_for_metrics(job, answer);
 	job->binding->model->n_requests++;
 	sched->counters.answered++;
 	sched->counters.succeeded += status == ZY_OK;
@@ -106,7 +121,7 @@ static void job_finish(struct scheduler *sched, struct job *job, struct zy_compl
 
 	fill_in(job, answer);
 	answer->flags |= ZY_COMPLETE_RELEASED;
-	count_answer(sched, job, answer->status);
+	count_answer(sched, job, answer);
 	if (!job->is_internal)
 		remember(sched, job, answer);
 	stream_leave(job, answer);
