@@ -59,6 +59,14 @@ struct config_scheduling {
 	unsigned int stack_us, collect_ms;
 };
 
+/* Where metrics can be had. */
+struct config_metrics {
+	/* Absolute, or a name beside the clients' socket; "": nowhere */
+	char socket[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	mode_t socket_mode;
+	unsigned int port; /* on 127.0.0.1; 0: none */
+};
+
 struct config {
 	char socket[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	mode_t socket_mode;
@@ -72,6 +80,7 @@ struct config {
 	unsigned int n_model_watchdogs;
 	struct config_quarantine quarantine;
 	struct config_scheduling scheduling;
+	struct config_metrics metrics;
 	struct access_rules access; /* owned */
 };
 

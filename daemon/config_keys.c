@@ -17,6 +17,7 @@ enum config_type {
 	CONFIG_UINT,	  /* unsigned int, from min to max */
 	CONFIG_BYTES,	  /* uint64_t, from min to max */
 	CONFIG_PATH,	  /* char[max], absolute */
+	CONFIG_PLACE,	  /* char[max], absolute, a name in a directory, or empty */
 	CONFIG_MODE,	  /* mode_t, an octal string */
 	CONFIG_CHOICE,	  /* char[max], one of choices */
 	CONFIG_LEVEL,	  /* enum log_level */
@@ -79,6 +80,9 @@ static const struct config_key keys[] = {
 	    scheduling.floor_percent[ZY_CLASS_BACKGROUND], RANGE(0, 90)),
 	KEY("scheduling.stack_us", CONFIG_UINT, scheduling.stack_us, RANGE(0, 1000000)),
 	KEY("scheduling.collect_ms", CONFIG_UINT, scheduling.collect_ms, RANGE(0, 60000)),
+	KEY("metrics.socket", CONFIG_PLACE, metrics.socket, FITS(metrics.socket), FIXED),
+	KEY("metrics.socket_mode", CONFIG_MODE, metrics.socket_mode, RANGE(0, 0777), FIXED),
+	KEY("metrics.port", CONFIG_UINT, metrics.port, RANGE(0, 65535), FIXED),
 	KEY("access", CONFIG_ACCESS, access),
 };
 
@@ -115,6 +119,7 @@ void config_init(struct config *config)
 			       .longest_ms = 600000,
 			       .fade_ms = HOUR_MS},
 		.scheduling = {.floor_percent = {0, 5, 5, 5}, .stack_us = 500, .collect_ms = 100},
+		.metrics = {.socket = "metrics.sock", .socket_mode = 0660},
 	};
 }
 
@@ -150,7 +155,10 @@ static int set_number(struct config_reader *reader, const struct config_key *key
 
 static int set_path(struct config_reader *reader, const struct config_key *key, const char *text)
 {
-	if (!text || text[0] != '/')
+	if (key->type == CONFIG_PLACE && (!text || (text[0] != '/' && strchr(text, '/'))))
+		return config_complain(reader, "must be a string: an absolute path, the name of a "
+					       "file beside \"socket\", or nothing");
+	if (key->type == CONFIG_PATH && (!text || text[0] != '/'))
 		return config_complain(reader, "must be a string, an absolute path");
 	if (strlen(text) >= key->max)
 		return config_complain(reader, "is too long: at most %" PRIu64 " bytes",
@@ -285,6 +293,7 @@ static int set_value(struct config_reader *reader, const struct config_key *key,
 	case CONFIG_BYTES:
 		return set_number(reader, key, value);
 	case CONFIG_PATH:
+	case CONFIG_PLACE:
 		return set_path(reader, key, text);
 	case CONFIG_MODE:
 		return set_mode(reader, key, text);
@@ -420,6 +429,7 @@ static size_t size_of(const struct config_key *key)
 	case CONFIG_LEVEL:
 		return sizeof(enum log_level);
 	case CONFIG_PATH:
+	case CONFIG_PLACE:
 	case CONFIG_CHOICE:
 		return key->max;
 	case CONFIG_WATCHDOGS:
@@ -431,7 +441,7 @@ static size_t size_of(const struct config_key *key)
 
 static bool is_text(const struct config_key *key)
 {
-	return key->type == CONFIG_PATH || key->type == CONFIG_CHOICE;
+	return key->type == CONFIG_PATH || key->type == CONFIG_PLACE || key->type == CONFIG_CHOICE;
 }
 
 void config_keep_fixed(struct config *next, const struct config *now,
@@ -488,6 +498,7 @@ static json_t *dump_value(const struct config *config, const struct config_key *
 	case CONFIG_BYTES:
 		return json_integer((json_int_t) * (const uint64_t *)member);
 	case CONFIG_PATH:
+	case CONFIG_PLACE:
 	case CONFIG_CHOICE:
 		return json_string(member);
 	case CONFIG_MODE:

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,6 +45,7 @@ static void stop_first(struct daemon *daemon)
 	notify_send("STOPPING=1");
 	enter(daemon, DAEMON_DRAINING, DAEMON_JOBS_NS);
 	listener_finish(&daemon->listener);
+	metrics_server_release(&daemon->metrics_server);
 	session_group_drain(&daemon->sessions);
 	scheduler_drain(&daemon->scheduler, on_drained, daemon);
 	health_changed(&daemon->health);
@@ -131,11 +134,18 @@ static int open_device(struct daemon *daemon, const char **ret_reason)
 
 static int init_models(struct daemon *daemon)
 {
-	int r = model_registry_init(&daemon->models, daemon->device, daemon->worker);
+	int r;
+
+	daemon->metrics = malloc(sizeof(*daemon->metrics));
+	if (!daemon->metrics)
+		return -ENOMEM;
+	metrics_init(daemon->metrics);
+	r = model_registry_init(&daemon->models, daemon->device, daemon->worker);
 
 	if (r < 0)
 		return r;
 	daemon->has_models = true;
+	daemon->models.metrics = daemon->metrics;
 	daemon->models.slot_ready = on_slot_ready;
 	daemon->models.slot_ready_arg = &daemon->scheduler;
 	return 0;
@@ -245,6 +255,40 @@ static int init_listener(struct daemon *daemon)
 			    "not used",
 			    daemon->listener.path.address.sun_path, config->socket);
 	return r;
+}
+
+/* "" : nowhere, or it is no path. */
+static void metrics_path(const struct daemon *daemon, char *ret, size_t size)
+{
+	const char *place = daemon->config->metrics.socket;
+	const char *clients = daemon->listener.path.address.sun_path;
+	int directory =
+		place[0] && place[0] != '/' ? (int)(strrchr(clients, '/') + 1 - clients) : 0;
+
+	if ((size_t)snprintf(ret, size, "%.*s%s", directory, clients, place) < size)
+		return;
+	log_error("there are no metrics at %s beside %s: the path is too long", place, clients);
+	ret[0] = '\0';
+}
+
+/* Who cannot monitor the daemon may still use it: failures are logged, and it starts. */
+static int init_metrics_server(struct daemon *daemon)
+{
+	struct metrics_server *server = &daemon->metrics_server;
+	const struct config_metrics *config = &daemon->config->metrics;
+	char path[sizeof(config->socket)];
+	int fd, r = metrics_server_init(server, &daemon->sessions);
+
+	if (r < 0)
+		return r;
+	while ((fd = activation_take(&daemon->activation, "metrics")) >= 0)
+		(void)metrics_server_take(server, fd);
+	metrics_path(daemon, path, sizeof(path));
+	if (path[0] && !metrics_server_is_at(server, path))
+		(void)metrics_server_open_path(server, path, config->socket_mode);
+	if (config->port)
+		(void)metrics_server_open_port(server, config->port);
+	return 0;
 }
 
 static void apply_scheduling(struct daemon *daemon)
@@ -357,7 +401,10 @@ static int build(struct daemon *daemon)
 	r = init_listener(daemon);
 	if (r < 0)
 		return r;
-	return step("looking after its health", init_health(daemon));
+	r = step("looking after its health", init_health(daemon));
+	if (r < 0)
+		return r;
+	return step("the metrics", init_metrics_server(daemon));
 }
 
 int daemon_init(struct daemon *daemon, struct config *config)
@@ -412,10 +459,12 @@ void daemon_finish(struct daemon *daemon)
 	daemon->reload.again = false;
 	/* Calls back for everything it still had in hand, to sessions that are gone. */
 	worker_destroy(daemon->worker);
+	metrics_server_finish(&daemon->metrics_server);
 	if (daemon->has_scheduler)
 		scheduler_finish(&daemon->scheduler);
 	if (daemon->has_models)
 		model_registry_finish(&daemon->models);
+	free(daemon->metrics);
 	device_close(daemon->device);
 	for (size_t i = 0; i < DAEMON_SIGNAL_MAX_; i++)
 		loop_signal_destroy(daemon->signals[i]);
@@ -427,4 +476,5 @@ void daemon_finish(struct daemon *daemon)
 void daemon_abandon(struct daemon *daemon)
 {
 	listener_finish(&daemon->listener);
+	metrics_server_release(&daemon->metrics_server);
 }

@@ -19,6 +19,8 @@
 #include "daemon/config.h"
 #include "daemon/health.h"
 #include "daemon/listener.h"
+#include "daemon/metrics.h"
+#include "daemon/metrics_server.h"
 #include "daemon/model.h"
 #include "daemon/reload.h"
 #include "daemon/scheduler.h"
@@ -51,12 +53,14 @@ struct daemon {
 	struct loop *loop;
 	struct worker *worker;
 	struct device *device;
+	struct metrics *metrics; /* owned */
 	struct model_registry models;
 	struct scheduler scheduler;
 	struct scheduler_model_limits model_limits[CONFIG_MAX_WATCHDOGS]; /* of its patience */
 	struct session_group sessions;
 	struct activation activation; /* while starting */
 	struct listener listener;
+	struct metrics_server metrics_server;
 	struct loop_signal *signals[DAEMON_SIGNAL_MAX_];
 	struct loop_timer *tick; /* while stopping */
 	struct watchdog watchdog;

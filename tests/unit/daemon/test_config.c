@@ -289,6 +289,32 @@ Test(config, scheduling_reaches_its_members)
 	cr_expect_eq(config.scheduling.collect_ms, 8);
 }
 
+Test(config, metrics_reach_their_members)
+{
+	cr_assert_eq(load("{\"metrics\": {\"socket\": \"/tmp/m\", \"socket_mode\": \"0666\","
+			  "\"port\": 9464}}"),
+		     0, "%s", error.text);
+	cr_expect_str_eq(config.metrics.socket, "/tmp/m");
+	cr_expect_eq(config.metrics.socket_mode, 0666);
+	cr_expect_eq(config.metrics.port, 9464);
+	cr_assert_eq(load("{\"metrics\": {\"socket\": \"\", \"port\": 0}}"), 0);
+	cr_expect_str_eq(config.metrics.socket, "");
+	cr_assert_eq(load("{\"metrics\": {\"socket\": \"m\"}}"), 0);
+	cr_expect_str_eq(config.metrics.socket, "m");
+}
+
+Test(config, metrics_that_make_no_sense_are_refused)
+{
+	char text[256];
+
+	refuses("{\"metrics\": {\"socket\": \"a/b\"}}", "metrics.socket:", "absolute path");
+	refuses("{\"metrics\": {\"socket\": false}}", "metrics.socket:", "must be a string");
+	refuses("{\"metrics\": {\"port\": 65536}}", "metrics.port:", "0 to 65535");
+	refuses("{\"metrics\": {\"socket_mode\": \"0999\"}}", "metrics.socket_mode:", "octal");
+	snprintf(text, sizeof(text), "{\"metrics\": {\"socket\": \"%0108d\"}}", 0);
+	refuses(text, "metrics.socket:", "too long: at most 107");
+}
+
 static const struct access_rule *rule(const char *name)
 {
 	char own[ACCESS_NAME_MAX];
@@ -404,10 +430,12 @@ Test(config, what_cannot_change_stays_and_is_named)
 	cr_assert_eq(
 		load("{\"socket\": \"/tmp/s\", \"socket_mode\": \"0600\", \"device\": \"soft\","
 		     "\"topology\": {\"cores\": 4}, \"memory_bytes\": 67108864,"
+		     "\"metrics\": {\"socket\": \"m\", \"port\": 1},"
 		     "\"log_level\": \"debug\", \"limits\": {\"models\": 7}}"),
 		0);
 	config_keep_fixed(&config, &now, on_changed);
-	cr_expect_str_eq(changed, "socket socket_mode device topology.cores memory_bytes ");
+	cr_expect_str_eq(changed, "socket socket_mode device topology.cores memory_bytes "
+				  "metrics.socket metrics.port ");
 	cr_expect_str_eq(config.socket, now.socket);
 	cr_expect_eq(config.socket_mode, now.socket_mode);
 	cr_expect_str_eq(config.device, now.device);
@@ -449,6 +477,9 @@ static void expect_same(const struct config *a, const struct config *b)
 		cr_expect_eq(a->scheduling.floor_percent[i], b->scheduling.floor_percent[i]);
 	cr_expect_eq(a->scheduling.stack_us, b->scheduling.stack_us);
 	cr_expect_eq(a->scheduling.collect_ms, b->scheduling.collect_ms);
+	cr_expect_str_eq(a->metrics.socket, b->metrics.socket);
+	cr_expect_eq(a->metrics.socket_mode, b->metrics.socket_mode);
+	cr_expect_eq(a->metrics.port, b->metrics.port);
 	cr_expect_eq(a->access.n, b->access.n);
 }
 

@@ -70,6 +70,49 @@ Test(daemon, two_in_one_process_do_not_notice_each_other)
 	daemon_finish(&b);
 }
 
+/* Whether there is a socket for metrics. */
+static bool has_metrics(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	return access(path, F_OK) == 0;
+}
+
+Test(daemon, metrics_are_beside_the_clients_or_where_they_are_wanted)
+{
+	struct daemon daemon;
+
+	cr_assert_eq(daemon_init(&daemon, &config), 0);
+	cr_expect(has_metrics("metrics.sock"));
+	daemon_finish(&daemon);
+	strcpy(config.metrics.socket, "");
+	cr_assert_eq(daemon_init(&daemon, &config), 0);
+	cr_expect_eq(daemon.metrics_server.n_listeners, 0);
+	daemon_finish(&daemon);
+	snprintf(config.metrics.socket, sizeof(config.metrics.socket), "%s/elsewhere", directory);
+	cr_assert_eq(daemon_init(&daemon, &config), 0);
+	cr_expect(has_metrics("elsewhere"));
+	cr_expect_not(has_metrics("metrics.sock"));
+	daemon_finish(&daemon);
+	cr_expect_not(has_metrics("elsewhere"));
+}
+
+Test(daemon, it_starts_without_metrics_if_need_be)
+{
+	struct daemon daemon;
+
+	strcpy(config.metrics.socket, "/nonexistent/below/this");
+	cr_assert_eq(daemon_init(&daemon, &config), 0);
+	cr_expect_eq(daemon.metrics_server.n_listeners, 0);
+	daemon_finish(&daemon);
+	/* Fits alone, but not beside the clients. */
+	memset(config.metrics.socket, 'm', sizeof(config.metrics.socket) - 1);
+	cr_assert_eq(daemon_init(&daemon, &config), 0);
+	cr_expect_eq(daemon.metrics_server.n_listeners, 0);
+	daemon_finish(&daemon);
+}
+
 Test(daemon, a_start_that_fails_leaves_nothing)
 {
 	struct daemon a, b;
