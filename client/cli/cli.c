@@ -65,7 +65,7 @@ int cli_fail_call(const struct zhouyi_client *client, int r, const char *what)
 			cli_text(zhouyi_client_error(client)));
 }
 
-static const char *socket_path(const struct cli *cli)
+const char *cli_socket(const struct cli *cli)
 {
 	const char *path = getenv("ZHOUYI_SOCKET");
 
@@ -76,7 +76,7 @@ static const char *socket_path(const struct cli *cli)
 
 int cli_connect(const struct cli *cli, struct zhouyi_client **ret)
 {
-	const char *path = socket_path(cli);
+	const char *path = cli_socket(cli);
 	int r = zhouyi_client_open(ret, cli->socket);
 
 	switch (-r) {

@@ -45,6 +45,7 @@ int cli_models(struct cli *cli, int argc, char **argv);
 int cli_status(struct cli *cli, int argc, char **argv);
 int cli_health(struct cli *cli, int argc, char **argv);
 int cli_device(struct cli *cli, int argc, char **argv);
+int cli_metrics(struct cli *cli, int argc, char **argv);
 int cli_stream(struct cli *cli, int argc, char **argv);
 int cli_reserve(struct cli *cli, int argc, char **argv);
 int cli_explain(struct cli *cli, int argc, char **argv);
@@ -93,6 +94,8 @@ int cli_options_only(struct cli *cli, int argc, char **argv, int n_min, int n_ma
 /* Wrong use of the command: says so, points to its help, returns CLI_USAGE. */
 int cli_usage(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Where the daemon should be. */
+const char *cli_socket(const struct cli *cli);
 /* Connect, or say how to get a daemon. Returns an exit code. */
 int cli_connect(const struct cli *cli, struct zhouyi_client **ret);
 

@@ -41,7 +41,7 @@ _zhouyi_cli()
 		esac
 	done
 	case $command in
-	'') options+=' --version infer stream reserve explain plan accounts load unload models status health device whoami policy inspect record simulate version help' ;;
+	'') options+=' --version infer stream reserve explain plan accounts load unload models status health device metrics whoami policy inspect record simulate version help' ;;
 	infer) options+=' --output --labels --top --repeat --priority --deadline --core-mask --cores --timeout' ;;
 	stream) options+=' --period --frames --priority --deadline --core-mask --drop --reserve --budget --jitter' ;;
 	reserve) options+=' --probe --period --deadline --budget --jitter --core-mask' ;;
@@ -51,7 +51,7 @@ _zhouyi_cli()
 	inspect) options+=' --instructions' ;;
 	record) options+=' --output --seconds' ;;
 	simulate) options+=' --policy --seed --duration --markdown' ;;
-	help) options='infer stream reserve explain plan accounts load unload models status health device whoami policy inspect record simulate version help' ;;
+	help) options='infer stream reserve explain plan accounts load unload models status health device metrics whoami policy inspect record simulate version help' ;;
 	esac
 	if [[ $cur == -* || -z $command || $command == help ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
@@ -61,7 +61,7 @@ _zhouyi_cli()
 	infer | stream | reserve) mapfile -t COMPREPLY < <(compgen -f -- "$cur"; compgen -W "$(_zhouyi_cli_kept)" -- "$cur") ;;
 	policy) mapfile -t COMPREPLY < <(compgen -W 'test load load-native infer reserve admin' -- "$cur") ;;
 	unload) mapfile -t COMPREPLY < <(compgen -W "$(_zhouyi_cli_kept)" -- "$cur") ;;
-	load | inspect | simulate) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	load | inspect | simulate | metrics) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	esac
 }
 

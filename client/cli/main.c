@@ -56,6 +56,9 @@ static const struct cli_command commands[] = {
 	 "Fails if it is not.\n",
 	 cli_health},
 	{"device", "", "show the device and its counters", NULL, cli_device},
+	{"metrics", "[SOCKET]", "print what is counted, in the format of Prometheus",
+	 "SOCKET is where the daemon's metrics are; without it, metrics.sock beside its socket.\n",
+	 cli_metrics},
 	{"whoami", "", "show who the daemon takes you for, and what you may do", NULL, cli_whoami},
 	{"policy", "test [OPERATION...]", "show what somebody may do, by the rules in effect",
 	 "      --uid USER         a user, with the groups that one has\n"
