@@ -58,6 +58,7 @@ files := 755:$(B)/zhouyid:$(prefix)/sbin/zhouyid 755:$(B)/zhouyi-cli:$(prefix)/b
 	644:docs/zhouyi-cc.1:$(prefix)/share/man/man1/zhouyi-cc.1 \
 	conf:configs/zhouyid.json:$(sysconfdir)/zhouyid/zhouyid.json \
 	644:$(B)/systemd/zhouyid.service:$(unitdir)/zhouyid.service 644:systemd/zhouyid.socket:$(unitdir)/zhouyid.socket \
+	644:systemd/zhouyid-metrics.socket:$(unitdir)/zhouyid-metrics.socket \
 	644:systemd/zhouyid.sysusers:$(prefix)/lib/sysusers.d/zhouyid.conf \
 	644:systemd/zhouyid.tmpfiles:$(prefix)/lib/tmpfiles.d/zhouyid.conf \
 	644:systemd/60-zhouyi.rules:$(udevdir)/rules.d/60-zhouyi.rules \

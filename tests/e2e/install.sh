@@ -20,6 +20,7 @@ all_there()
 {
 	for f in sbin/zhouyid bin/zhouyi-cli bin/zhouyi-cc lib/libzhouyi-client.so.1 include/zhouyi-client.h \
 		lib/pkgconfig/zhouyi-client.pc lib/systemd/system/zhouyid.service lib/systemd/system/zhouyid.socket \
+		lib/systemd/system/zhouyid-metrics.socket \
 		lib/sysusers.d/zhouyid.conf lib/tmpfiles.d/zhouyid.conf lib/udev/rules.d/60-zhouyi.rules \
 		lib/systemd/catalog/zhouyid.catalog share/man/man8/zhouyid.8 share/man/man5/zhouyid.json.5 share/man/man1/zhouyi-cli.1 \
 		share/bash-completion/completions/zhouyi-cli; do
