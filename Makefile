@@ -86,6 +86,7 @@ endef
 $(foreach r,npu loadable policy simulate compiler daemon client cli proto,$(eval $(call unit-room,$r,$(if $(filter proto,$r),$(B)/libproto.a,$($r)))))
 $(fuzzers): %: %.o $(B)/libcompiler.a $(B)/libsimulate.a $(daemon)
 $(properties): $(call objects,tests/policy) $(policy)
+$(B)/tests/bench/metrics: $(addprefix $(B)/daemon/,metrics.o metrics_text.o recovery.o log.o journal.o)
 $(helpers) $(examples): %: %.o $(so) $(client) $(B)/libproto.a
 $(B)/tests/bench/policy: $(policy)
 

@@ -21,6 +21,8 @@
 #define PATH "/metrics"
 #define TYPE "text/plain; version=0.0.4; charset=utf-8"
 
+/* How much of a page goes out before it is somebody else's turn. */
+#define TURN_MAX 65536u
 /* How much a peer may still send when it has its answer. */
 #define LEFTOVER_MAX 65536u
 
@@ -111,9 +113,10 @@ static void on_writable(struct connection *connection)
 	const struct metrics_page *page = connection->head ? NULL : connection->page;
 	size_t header = connection->header_size, sent = connection->n_out;
 	size_t of_header = sent < header ? sent : header, of_page = sent - of_header;
+	size_t page_left = page ? page->size - of_page : 0;
 	struct iovec parts[2] = {
 		{connection->header + of_header, header - of_header},
-		{page ? page->text + of_page : NULL, page ? page->size - of_page : 0},
+		{page ? page->text + of_page : NULL, page_left < TURN_MAX ? page_left : TURN_MAX},
 	};
 	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 	ssize_t n = sendmsg(connection->fd, &message, MSG_NOSIGNAL);
@@ -123,7 +126,7 @@ static void on_writable(struct connection *connection)
 		return;
 	}
 	connection->n_out += (size_t)n;
-	if ((size_t)n == parts[0].iov_len + parts[1].iov_len)
+	if ((size_t)n == parts[0].iov_len + page_left)
 		end(connection);
 }
 

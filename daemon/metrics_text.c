@@ -10,6 +10,12 @@
 #include "daemon/metrics.h"
 #include "proto/status.h"
 
+/* metrics_bounds_ns in seconds; most of the text is made of these. */
+static const char *const bounds[METRICS_BUCKETS] = {
+	"5e-05", "0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025",
+	"0.05",	 "0.1",	   "0.25",    "0.5",	"1",	 "2.5",	   "5",	    "10",
+};
+
 /* Each byte may become "\\xNN", with two backslashes. */
 #define LABEL_MAX (5 * METRICS_NAME_MAX)
 
@@ -163,8 +169,8 @@ static void put_histogram(FILE *out, const char *name, const char *labels,
 
 	for (unsigned int i = 0; i < METRICS_BUCKETS; i++) {
 		sum += histogram->buckets[i];
-		fprintf(out, "zhouyid_%s_bucket{%s,le=\"%g\"} %" PRIu64 "\n", name, labels,
-			(double)metrics_bounds_ns[i] / 1e9, sum);
+		fprintf(out, "zhouyid_%s_bucket{%s,le=\"%s\"} %" PRIu64 "\n", name, labels,
+			bounds[i], sum);
 	}
 	sum += histogram->buckets[METRICS_BUCKETS];
 	fprintf(out, "zhouyid_%s_bucket{%s,le=\"+Inf\"} %" PRIu64 "\nzhouyid_%s_sum{%s}", name,

@@ -109,6 +109,23 @@ Test(metrics, a_bucket_has_what_is_at_its_end_and_all_below)
 	cr_assert(says(DURATION "_sum{" LABELS "} 20.000100002"));
 }
 
+Test(metrics, buckets_are_called_by_their_ends)
+{
+	metrics_place place = join("m");
+	const char *at;
+	char *text;
+
+	take(place, 0);
+	text = print();
+	at = strstr(text, DURATION "_bucket{");
+	for (unsigned int i = 0; i < METRICS_BUCKETS; i++) {
+		at = strstr(at, "le=\"") + 4;
+		cr_assert_float_eq(strtod(at, NULL), (double)metrics_bounds_ns[i] / 1e9, 1e-9);
+	}
+	cr_assert(strncmp(strstr(at, "le=\"") + 4, "+Inf", 4) == 0);
+	free(text);
+}
+
 Test(metrics, the_three_times_are_told_apart)
 {
 	struct zy_complete complete = {.queue_ns = 1000, .run_ns = 20000000, .total_ns = 300000000};
