@@ -9,7 +9,7 @@
 #include "daemon/scheduler.h"
 #include "daemon/session.h"
 
-static enum metrics_health health_of(const struct session_group *group)
+static enum metrics_health health_now(const struct session_group *group)
 {
 	const struct scheduler *sched = group->scheduler;
 
@@ -66,7 +66,7 @@ static void gather_scheduler(struct metrics_snapshot *ret, const struct schedule
 void metrics_gather(struct metrics_snapshot *ret, const struct session_group *group)
 {
 	ret->start_time = start_time(group);
-	ret->health = health_of(group);
+	ret->health = health_now(group);
 	ret->sessions = group->n_sessions;
 	ret->loaded_models = (unsigned int)group->models->n_models;
 	gather_device(ret, group->device, group->scheduler->policy);

@@ -43,8 +43,7 @@ struct metrics_page; /* a text, shared by those who send it */
 struct metrics_listener {
 	struct metrics_server *server; /* borrowed */
 	struct loop_io *io;	       /* owned */
-	int fd;			       /* owned, unless it is that of path; -1: released */
-	struct socket_path path;       /* owned; of a Unix socket */
+	struct socket_path path;       /* owned; of a port only the descriptor */
 	bool is_passed;		       /* by the service manager, whose file it is */
 };
 

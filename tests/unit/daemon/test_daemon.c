@@ -288,7 +288,11 @@ Test(daemon, what_runs_for_ever_is_aborted_after_a_while)
 	start_child();
 	connect_to_child();
 	submit_one(NPU_OP_HANG, 0);
+	cr_expect(has_metrics("metrics.sock"));
 	kill(child, SIGTERM);
+	while (has_metrics("metrics.sock") && loop_now() - start < 3 * SECOND)
+		usleep(10000);
+	cr_expect_not(has_metrics("metrics.sock"), "the next daemon may have the path");
 	cr_expect_eq(completion(), ZY_SHUTTING_DOWN);
 	cr_expect_eq(child_status(), 0);
 	cr_expect_lt(loop_now() - start, DAEMON_JOBS_NS + 3 * SECOND);

@@ -16,6 +16,7 @@
 #include "daemon/log.h"
 #include "daemon/loop.h"
 #include "daemon/metrics_server.h"
+#include "daemon/worker.h"
 #include "tests/unit/daemon/front.h"
 
 #define GET "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -318,13 +319,56 @@ Test(metrics_server, patience_ends_wherever_somebody_stops)
 	}
 	cr_assert_eq(server.n_connections, 3);
 	cr_assert_eq(ask(GET), HTTP_OK, "others are served meanwhile");
-	cr_assert_gt(strlen(text), 500000);
+	cr_assert_gt(strlen(body()), 500000);
+	cr_assert_str_eq(text + strlen(text) - 30, "\nzhouyid_copied_bytes_total 0\n");
 	for (uint64_t until = loop_now() + 2000000000; loop_now() < until;)
 		front_settle(&front);
 	cr_assert_eq(server.n_connections, 0);
 	close(silent);
 	close(slow);
 	close(deaf);
+}
+
+/* What keeps the worker busy until it is told. */
+static struct work chore;
+static bool may_end, has_ended;
+
+static void do_chore(struct work *work)
+{
+	(void)work;
+	while (!__atomic_load_n(&may_end, __ATOMIC_ACQUIRE))
+		usleep(1000);
+}
+
+static void end_chore(struct work *work)
+{
+	(void)work;
+	has_ended = true;
+}
+
+Test(metrics_server, who_waits_for_us_is_not_hurried)
+{
+	int first, second;
+
+	open_path();
+	chore = (struct work){.run = do_chore, .done = end_chore};
+	worker_submit(front.worker, &chore);
+	first = say(GET, strlen(GET));
+	for (uint64_t until = loop_now() + 2 * METRICS_PERIOD_NS; loop_now() < until;)
+		front_settle(&front);
+	/* The text for the first is still to be made. */
+	second = say(GET, strlen(GET));
+	for (uint64_t until = loop_now() + METRICS_PATIENCE_NS + 500000000; loop_now() < until;)
+		front_settle(&front);
+	cr_assert_eq(server.n_connections, 2);
+	__atomic_store_n(&may_end, true, __ATOMIC_RELEASE);
+	cr_assert_gt(hear(first, text, sizeof(text)), 0);
+	cr_assert_str_not_empty(body());
+	cr_assert_gt(hear(second, text, sizeof(text)), 0);
+	cr_assert_str_not_empty(body());
+	cr_assert(has_ended);
+	close(first);
+	close(second);
 }
 
 Test(metrics_server, the_text_is_made_once_for_all_who_wait)
@@ -452,6 +496,8 @@ Test(metrics_server, sockets_may_be_passed)
 	cr_assert_not(metrics_server_is_at(&server, path));
 	cr_assert_eq(metrics_server_take(&server, fd), 0);
 	cr_assert(metrics_server_is_at(&server, path));
+	for (unsigned int i = 0; i < server.n_listeners; i++)
+		cr_assert(fcntl(server.listeners[i].path.fd, F_GETFL) & O_NONBLOCK);
 
 	cr_assert_eq(ask(GET), HTTP_OK);
 	metrics_server_release(&server);
@@ -495,6 +541,7 @@ Test(metrics_server, a_port_is_that_of_the_loopback)
 	close(taken);
 	cr_assert_eq(metrics_server_open_port(&server, ntohs(address.sin_port)), 0);
 	cr_assert_eq(server.n_listeners, 1);
-	cr_assert_eq(getsockname(server.listeners[0].fd, (struct sockaddr *)&address, &size), 0);
+	cr_assert_eq(getsockname(server.listeners[0].path.fd, (struct sockaddr *)&address, &size),
+		     0);
 	cr_assert_eq(address.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
 }
