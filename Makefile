@@ -42,6 +42,8 @@ units   := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/test_*.c))
 unit     = $(filter $(B)/tests/unit/$1/test_%,$(units))
 fuzzers := $(basename $(filter-out %_seeds.o,$(call objects,tests/fuzz)))
 helpers := $(basename $(call objects,tests/e2e tests/bench tests/reliability tests/realtime))
+# Those that look at the daemon from the inside.
+inside := $(B)/tests/bench/metrics
 properties := $(B)/tests/policy/properties
 examples := $(basename $(call objects,client/examples))
 programs := $(B)/zhouyid $(B)/zhouyi-cli $(B)/zhouyi-cc
@@ -86,15 +88,15 @@ endef
 $(foreach r,npu loadable policy simulate compiler daemon client cli proto,$(eval $(call unit-room,$r,$(if $(filter proto,$r),$(B)/libproto.a,$($r)))))
 $(fuzzers): %: %.o $(B)/libcompiler.a $(B)/libsimulate.a $(daemon)
 $(properties): $(call objects,tests/policy) $(policy)
-$(B)/tests/bench/metrics: $(addprefix $(B)/daemon/,metrics.o metrics_text.o recovery.o log.o journal.o)
-$(helpers) $(examples): %: %.o $(so) $(client) $(B)/libproto.a
+$(filter-out $(inside),$(helpers)) $(examples): %: %.o $(so) $(client) $(B)/libproto.a
+$(inside): %: %.o $(daemon)
 $(B)/tests/bench/policy: $(policy)
 
-$(B)/zhouyid $(units) $(fuzzers): libs = $(call libs_of,libevent_core libevent_pthreads libprotobuf-c jansson libmd libdrm) -lm
+$(B)/zhouyid $(units) $(fuzzers) $(inside): libs = $(call libs_of,libevent_core libevent_pthreads libprotobuf-c jansson libmd libdrm) -lm
 $(B)/zhouyi-cli: libs = $(call libs_of,jansson libpng libjpeg) -lm
 $(B)/zhouyi-cc: libs = -lm
 $(units): libs += $(call libs_of,libpng libjpeg) -lcriterion
-$(helpers): libs = $(call libs_of,libprotobuf-c) -lm
+$(filter-out $(inside),$(helpers)): libs = $(call libs_of,libprotobuf-c) -lm
 $(fuzzers): libs += -fsanitize=fuzzer
 $(programs) $(units) $(fuzzers) $(helpers) $(examples) $(properties):
 	@mkdir -p $(@D)

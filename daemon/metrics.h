@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/health.h"
 #include "daemon/recovery.h"
 #include "policy/policy.h"
 #include "proto/entry.h"
@@ -79,17 +80,10 @@ void metrics_refused(struct metrics *metrics, enum zy_status status);
  * All there is to say at one moment
  */
 
-enum metrics_health {
-	METRICS_STARTING,
-	METRICS_READY,
-	METRICS_DEGRADED,
-	METRICS_DRAINING,
-	METRICS_HEALTH_MAX_
-};
-
 struct metrics_snapshot {
 	double start_time; /* seconds since 1970 */
-	enum metrics_health health;
+	enum health_state health;
+	unsigned int health_reasons; /* bit r: enum health_reason */
 	const char *backend, *target; /* of the device; static */
 	unsigned int sessions, loaded_models, running, quarantines, n_cores;
 	struct policy_class_info classes[ZY_CLASS_MAX_];

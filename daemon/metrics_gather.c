@@ -9,13 +9,13 @@
 #include "daemon/scheduler.h"
 #include "daemon/session.h"
 
-static enum metrics_health health_now(const struct session_group *group)
+static void gather_health(struct metrics_snapshot *ret, const struct session_group *group)
 {
-	const struct scheduler *sched = group->scheduler;
+	struct health health;
 
-	if (group->draining || sched->draining)
-		return METRICS_DRAINING;
-	return sched->recovery.step == RECOVERY_IDLE ? METRICS_READY : METRICS_DEGRADED;
+	health_of(group, loop_now(), &health);
+	ret->health = health.state;
+	ret->health_reasons = health.reasons;
 }
 
 /* The clock may have been set since, so this is as exact as that is. */
@@ -66,7 +66,7 @@ static void gather_scheduler(struct metrics_snapshot *ret, const struct schedule
 void metrics_gather(struct metrics_snapshot *ret, const struct session_group *group)
 {
 	ret->start_time = start_time(group);
-	ret->health = health_now(group);
+	gather_health(ret, group);
 	ret->sessions = group->n_sessions;
 	ret->loaded_models = (unsigned int)group->models->n_models;
 	gather_device(ret, group->device, group->scheduler->policy);

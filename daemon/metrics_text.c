@@ -75,13 +75,6 @@ static void labelled(FILE *out, const char *name, const char *label, const char 
 
 static void put_daemon(FILE *out, const struct metrics_snapshot *s)
 {
-	static const char *const healths[METRICS_HEALTH_MAX_] = {
-		[METRICS_STARTING] = "starting",
-		[METRICS_READY] = "ready",
-		[METRICS_DEGRADED] = "degraded",
-		[METRICS_DRAINING] = "draining",
-	};
-
 	head(out, "build_info", "gauge",
 	     "The version of the daemon, and what it drives; always 1.");
 	fprintf(out,
@@ -91,8 +84,13 @@ static void put_daemon(FILE *out, const struct metrics_snapshot *s)
 	head(out, "start_time_seconds", "gauge", "When the daemon started, since 1970.");
 	fprintf(out, "zhouyid_start_time_seconds %.3f\n", s->start_time);
 	head(out, "health", "gauge", "1 for the state the daemon is in.");
-	for (unsigned int i = 0; i < METRICS_HEALTH_MAX_; i++)
-		labelled(out, "health", "state", healths[i], s->health == i);
+	for (unsigned int i = 0; i < HEALTH_STATE_MAX_; i++)
+		labelled(out, "health", "state", health_state_name((enum health_state)i),
+			 s->health == i);
+	head(out, "health_reason", "gauge", "1 for what keeps the daemon from being ready.");
+	for (unsigned int i = 0; i < HEALTH_REASON_MAX_; i++)
+		labelled(out, "health_reason", "reason", health_reason_name((enum health_reason)i),
+			 s->health_reasons >> i & 1);
 	gauge(out, "sessions", "Clients that are connected.", s->sessions);
 	gauge(out, "models", "Models that are loaded.", s->loaded_models);
 	gauge(out, "requests_running", "Requests on the device.", s->running);

@@ -3,7 +3,7 @@
 # Metrics: they agree with what happened, promtool has nothing to say about them, and whoever asks for them, however badly,
 # disturbs nobody.
 . "$(dirname "$0")/common"
-plan 39
+plan 40
 
 http=$B/tests/e2e/http
 at=$dir/metrics.sock
@@ -68,6 +68,7 @@ ok "with its kind" is 'device_faults_total{fault="exception"}' 1
 ok "so are hangs" is 'requests_total{class="interactive",model="hang.elf",result="device-timeout"}' 2
 ok "and what it took to end them" is 'recovery_steps_total{step="abort"}' 2
 ok "a quarantine shows" is 'quarantines' 1
+ok "and keeps the daemon from being all well" is 'health_reason{reason="quarantine"}' 1
 ok "and what it refused" is 'requests_refused_total{result="quarantined"}' 1
 agree()
 {

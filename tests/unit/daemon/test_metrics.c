@@ -188,11 +188,14 @@ Test(metrics, faults_late_answers_and_refusals_are_counted)
 
 Test(metrics, the_state_is_one_of_four)
 {
-	snapshot.health = METRICS_DEGRADED;
+	snapshot.health = HEALTH_DEGRADED;
+	snapshot.health_reasons = 1u << HEALTH_DEVICE_GONE;
 	cr_assert(says("zhouyid_health{state=\"degraded\"} 1"));
 	cr_assert(says("zhouyid_health{state=\"ready\"} 0"));
 	cr_assert(says("zhouyid_health{state=\"starting\"} 0"));
 	cr_assert(says("zhouyid_health{state=\"draining\"} 0"));
+	cr_assert(says("zhouyid_health_reason{reason=\"device_gone\"} 1"));
+	cr_assert(says("zhouyid_health_reason{reason=\"quarantine\"} 0"));
 }
 
 Test(metrics, cores_have_series_of_their_own)
