@@ -458,3 +458,11 @@ int sync_file_status(int fd)
 	check_eq(info.num_fences, 1);
 	return fence.status;
 }
+
+int sync_file_end(int fd)
+{
+	struct pollfd poller = {.fd = fd, .events = POLLIN};
+
+	check_eq(poll(&poller, 1, 10000), 1);
+	return sync_file_status(fd);
+}

@@ -87,6 +87,8 @@ int syncobj_export_sync_file(struct npu *npu, uint32_t handle);
 void syncobj_import_sync_file(struct npu *npu, uint32_t handle, int fd);
 /* Status of the fence behind a sync_file: 1 signaled, 0 not yet, negative errno: failed. */
 int sync_file_status(int fd);
+/* The same when it is over. Events are read before fences are signaled, so that may take a moment. */
+int sync_file_end(int fd);
 
 int64_t now_ns(void); /* CLOCK_MONOTONIC */
 void sleep_ms(unsigned int ms);

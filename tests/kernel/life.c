@@ -109,7 +109,7 @@ TEST(unplugging_ends_all_jobs_and_tells_their_owner)
 	plug(false);
 	for (unsigned int i = 1; i < 4; i++)
 		check_eq(event_next(&npu, 10000).result, LOST);
-	check_eq(sync_file_status(sync_file), -ENODEV);
+	check_eq(sync_file_end(sync_file), -ENODEV);
 	check(event_waits(&npu, 10000));
 	check_eq(read(npu.fd, &gone, sizeof(gone)), sizeof(gone));
 	check_eq(gone.type, DRM_ZHOUYI_EVENT_GONE);
@@ -271,7 +271,7 @@ TEST(a_fence_keeps_its_code_in_memory)
 		sleep_ms(10);
 	}
 	/* Refused while somebody holds the fence, or the fence does not need the module. */
-	check_eq(sync_file_status(fd), 1);
+	check_eq(sync_file_end(fd), 1);
 	close(fd);
 	for (int i = 0; i < 300 && r; i++) {
 		r = unload();

@@ -144,7 +144,7 @@ TEST(a_job_that_hangs_runs_out_of_time_and_the_next_one_works)
 	job_run(&hang, DRM_ZHOUYI_RESULT_TIMEOUT);
 	check(now_ns() - start >= SHORT_MS * 1000000ll - 20000000);
 	check(now_ns() - start < 5000000000);
-	check_eq(sync_file_status(syncobj_export_sync_file(&npu, out.handle)), -ETIME);
+	check_eq(sync_file_end(syncobj_export_sync_file(&npu, out.handle)), -ETIME);
 	device_works(&npu);
 }
 

@@ -127,7 +127,7 @@ TEST_QUIET(the_fence_of_a_failed_job_says_why)
 		signals(&job, &out);
 		job_run(&job, cases[i].result);
 		fd = syncobj_export_sync_file(&npu, out.handle);
-		check_eq(sync_file_status(fd), cases[i].status);
+		check_eq(sync_file_end(fd), cases[i].status);
 		close(fd);
 	}
 }
@@ -221,7 +221,7 @@ TEST_QUIET(a_job_that_waits_for_its_fence_can_be_aborted)
 	check(!job_has_copied(&job));
 	check(job_has_copied(&next));
 	check_eq(syncobj_wait(&npu, out.handle, 0, 1000), 0);
-	check_eq(sync_file_status(syncobj_export_sync_file(&npu, out.handle)), -ECANCELED);
+	check_eq(sync_file_end(syncobj_export_sync_file(&npu, out.handle)), -ECANCELED);
 }
 
 TEST_QUIET(an_owner_may_leave_while_its_jobs_wait)

@@ -379,8 +379,8 @@ struct drm_zhouyi_bo_use {
  * Jobs of the same core and priority start in order, so a job that waits for its fences holds
  * back those behind it.
  *
- * Every job, also one that fails, signals its fences and is told by an event; a failed job's
- * fences carry an error. Room for the event is set aside here:
+ * Every job, also one that fails, is told by an event and signals its fences, in this order; a
+ * failed job's fences carry an error. Room for the event is set aside here:
  *
  * EAGAIN: as many jobs as @drm_zhouyi_device_info.max_jobs are on their way, or their
  * events have not been read. EEXIST: a job with this cookie is on its way. EINVAL: bad arguments.
