@@ -288,3 +288,67 @@ TEST_QUIET(writing_and_mapping_what_is_no_buffer_fail)
 		check(mmap(NULL, 4096, PROT_READ, MAP_SHARED, npu.fd, (off_t)offsets[i]) ==
 		      MAP_FAILED);
 }
+
+/*
+ * What debugfs tells
+ */
+
+static void debugfs_read(const char *name, char *text, size_t size)
+{
+	char path[80];
+	FILE *file = NULL;
+	size_t n;
+
+	/* The number of the minor, as that of the node */
+	for (int i = 0; i < 8 && !file; i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/accel/%d/%s", i, name);
+		file = fopen(path, "r");
+	}
+	check(file);
+	n = fread(text, 1, size - 1, file);
+	text[n] = '\0';
+	fclose(file);
+}
+
+TEST_QUIET(the_state_of_every_job_can_be_looked_at)
+{
+	struct npu npu = npu_open();
+	struct job first = job_hang(&npu, 0x111), second = job_copy(&npu, 0x222);
+	char text[4096];
+
+	first.submit.core_mask = second.submit.core_mask = 2;
+	job_submit(&first);
+	job_submit(&second);
+	sleep_ms(100);
+	debugfs_read("status", text, sizeof(text));
+	check(strstr(text, "0x111: running core 1\n"));
+	check(strstr(text, "0x222: queued core 1\n"));
+	check(strstr(text, "powered: 1\n"));
+	check(strstr(text, "wedged: 0\n"));
+	check_eq(npu_ioctl(npu.fd, DRM_IOCTL_ZHOUYI_ABORT,
+			   &(struct drm_zhouyi_abort){.cookie = 0x111}),
+		 0);
+	event_expect(&npu, 0x111, DRM_ZHOUYI_RESULT_ABORTED);
+	event_expect(&npu, 0x222, DRM_ZHOUYI_RESULT_DONE);
+	check_eq(bo_wait(&second.bo, 10000), 0);
+	debugfs_read("status", text, sizeof(text));
+	check(!strstr(text, "running") && !strstr(text, "queued"));
+}
+
+TEST_QUIET(registers_are_looked_at_only_while_there_is_power)
+{
+	struct npu npu = npu_open();
+	struct job hang = job_hang(&npu, 1);
+	char text[8192], revision[40];
+
+	job_submit(&hang);
+	snprintf(revision, sizeof(revision), "0x0050: 0x%08x\n", npu.info.revision);
+	debugfs_read("registers", text, sizeof(text));
+	check(strstr(text, revision));
+	check_eq(npu_ioctl(npu.fd, DRM_IOCTL_ZHOUYI_ABORT, &(struct drm_zhouyi_abort){.cookie = 1}),
+		 0);
+	event_expect(&npu, 1, DRM_ZHOUYI_RESULT_ABORTED);
+	sleep_ms(1500);
+	debugfs_read("registers", text, sizeof(text));
+	check_eq(text[0], '\0');
+}
