@@ -27,18 +27,20 @@ add_up()
 
 count()
 {
-	cp "$gcno"/*.gcno "$dir/sum" && cd "$dir/sum" && gcov ./zhouyi_*.gcda >report 2>&1
+	cp "$gcno"/*.gcno "$dir/sum" && cd "$dir/sum" && gcov ./zhouyi_*.gcda >report 2>complaints
 	cd "$root" || return 1
-	awk -v least=$least '
+	set -- kmd/zhouyi_*.c
+	awk -v least=$least -v files=$(($# - 1)) '
 		/^File / { file = $2; gsub(/.*\/|\x27/, "", file) }
 		/^Lines executed:/ && file ~ /^zhouyi_.*\.c$/ && file != "zhouyi_test.c" {
 			split($2, part, /[:%]/)
 			lines += $4; hit += part[2] * $4 / 100
 			printf "# %-22s %6.1f %% of %4d lines\n", file, part[2], $4
 			file = ""
+			seen++
 		}
 		END {
-			if (!lines) { print "# no lines"; exit 1 }
+			if (seen != files) { print "# " seen + 0 " of " files " files are known"; exit 1 }
 			printf "# %-22s %6.1f %% of %4d lines\n", "the driver", 100 * hit / lines, lines
 			exit 100 * hit / lines < least
 		}' "$dir/sum/report"
