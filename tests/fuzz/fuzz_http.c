@@ -53,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	expect(early == 0 || early == status);
 	if (status)
 		expect(http_answer(header, (enum http_status)status, "text/plain", SIZE_MAX,
-				   whole.head && status == HTTP_OK) < sizeof(header));
+				   status == HTTP_OK && whole.head) < sizeof(header));
 	return 0;
 }
 
