@@ -83,7 +83,7 @@ void metrics_refused(struct metrics *metrics, enum zy_status status);
 struct metrics_snapshot {
 	double start_time; /* seconds since 1970 */
 	enum health_state health;
-	unsigned int health_reasons; /* bit r: enum health_reason */
+	unsigned int health_reasons;  /* bit r: enum health_reason */
 	const char *backend, *target; /* of the device; static */
 	unsigned int sessions, loaded_models, running, quarantines, n_cores;
 	struct policy_class_info classes[ZY_CLASS_MAX_];

@@ -28,8 +28,9 @@ ok "then the loopback has them" there
 ok "although the daemon has no network of its own" test "$(readlink /proc/self/ns/net)" != "$(readlink "/proc/$(main_pid)/ns/net")"
 ok "and the socket is still there" sh -c 'zhouyi-cli metrics | grep "^zhouyid_build_info{"'
 
-# By hand, so that systemd does not say what can still start it.
+# The socket's unit is stopped after it.
 systemctl stop zhouyid.service 2>/dev/null
+eventually 20 sh -c '! systemctl -q is-active zhouyid-metrics.socket'
 fails "looking at them does not start a daemon that was stopped" 1 "refused" loopback
 fails "so it stays down" 3 inactive is_active
 ok "a client does" reads_an_a alice
