@@ -73,19 +73,17 @@ static void on_impatience(void *arg)
 	connection_destroy(arg);
 }
 
-/* Not while it waits for us. */
+/* From now on, and not while it waits for us. */
 static void be_patient(struct connection *connection)
 {
 	loop_timer_set(connection->timer, loop_now() + METRICS_PATIENCE_NS);
 }
 
-/* Whether a call may work later; if not, the connection is no more. */
-static bool may_go_on(struct connection *connection, ssize_t n)
+/* A call returned @n, which is no bytes: it may work later, or there is nobody left. */
+static void retry_or_destroy(struct connection *connection, ssize_t n)
 {
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return true;
-	connection_destroy(connection);
-	return false;
+	if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		connection_destroy(connection);
 }
 
 /*
@@ -116,7 +114,7 @@ static void on_writable(struct connection *connection)
 	ssize_t n = sendmsg(connection->fd, &message, MSG_NOSIGNAL);
 
 	if (n < 0) {
-		may_go_on(connection, n);
+		retry_or_destroy(connection, n);
 		return;
 	}
 	connection->n_out += (size_t)n;
@@ -243,7 +241,7 @@ static void on_readable(struct connection *connection)
 			 sizeof(connection->in) - connection->n_in);
 
 	if (n <= 0) {
-		may_go_on(connection, n);
+		retry_or_destroy(connection, n);
 		return;
 	}
 	connection->n_in += (size_t)n;
@@ -255,7 +253,7 @@ static void on_leftover(struct connection *connection)
 	ssize_t n = read(connection->fd, connection->in, sizeof(connection->in));
 
 	if (n <= 0) {
-		may_go_on(connection, n);
+		retry_or_destroy(connection, n);
 		return;
 	}
 	connection->n_in += (size_t)n;
