@@ -4,8 +4,8 @@
  *
  * usage: http WHERE send           what standard input says; prints the answer
  *        http WHERE storm N ROUNDS N at a time ask for the page; all get all of it
- *        http WHERE hold N         N connections that say half a word each; prints after how many
- *                                  milliseconds the first and the last of them was closed
+ *        http WHERE hold N         N connections that say half a word each; prints "held", and then
+ *                                  after how many milliseconds the first and the last was closed
  *        http WHERE garbage N SEED N connections with random bytes; every answer is a refusal
  *        http free-port            prints a port of the loopback that is free
  * WHERE is the path of a Unix socket or a port of the loopback.
@@ -143,6 +143,8 @@ static int hold(int n)
 		fds[i] = (struct pollfd){.fd = dial(), .events = POLLIN};
 		tell(fds[i].fd, "GET", 3);
 	}
+	puts("held");
+	fflush(stdout);
 	for (int left = n; left;) {
 		if (poll(fds, (nfds_t)n, 30000) <= 0)
 			fail("they are never closed");
