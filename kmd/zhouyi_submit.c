@@ -146,6 +146,12 @@ static int zhouyi_wait_for_others(struct zhouyi_submission *sub, unsigned int i)
 						       write);
 }
 
+/*
+ * A buffer may be named several times, and a fence takes the place of itself only where it is as
+ * strong: three places for the three ways of use.
+ */
+#define ZHOUYI_FENCES_OF_BO 3
+
 static int zhouyi_lock_bos(struct zhouyi_submission *sub, struct drm_exec *exec)
 {
 	struct zhouyi_bo_list *list = sub->job->bos;
@@ -153,7 +159,7 @@ static int zhouyi_lock_bos(struct zhouyi_submission *sub, struct drm_exec *exec)
 
 	drm_exec_until_all_locked(exec) {
 		for (unsigned int i = 0; i < list->n; i++) {
-			ret = drm_exec_prepare_obj(exec, list->bo[i], 1);
+			ret = drm_exec_prepare_obj(exec, list->bo[i], ZHOUYI_FENCES_OF_BO);
 			drm_exec_retry_on_contention(exec);
 			if (ret)
 				return ret;

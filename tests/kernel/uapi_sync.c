@@ -288,3 +288,57 @@ TEST_QUIET(readers_of_a_shared_buffer_are_waited_for_by_writers_only)
 	event_expect(&npu, 1, DONE);
 	event_expect(&npu, 3, DONE);
 }
+
+/* @n jobs that wait, each a timeline of its own because of its core and priority, use @shared. */
+static void use_with_jobs(struct npu *npu, struct bo *shared, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		struct job job = job_copy(npu, i + 1);
+		struct drm_zhouyi_bo_use uses[] = {job.use, {.handle = shared->handle}};
+
+		job.submit.core_mask = 1u << i % 3;
+		job.submit.priority = i / 3;
+		job.submit.bos = (uintptr_t)uses;
+		job.submit.bo_count = 2;
+		job_submit(&job);
+		job_destroy(&job);
+	}
+}
+
+/* There is a place for each fence, made beforehand, and all but one may be taken. */
+TEST_QUIET(a_buffer_named_in_several_ways_has_room_for_all_its_fences)
+{
+	struct npu npu = npu_open();
+
+	for (unsigned int n = 0; n <= 9; n++) {
+		struct bo shared = bo_create(&npu, 4096);
+		struct job last = job_copy(&npu, 100);
+		struct drm_zhouyi_bo_use uses[] = {
+			last.use,
+			{shared.handle, DRM_ZHOUYI_BO_USE_SYNC_WRITE},
+			{shared.handle, DRM_ZHOUYI_BO_USE_SYNC_READ},
+			{shared.handle, 0},
+		};
+		struct job hang[3];
+
+		for (unsigned int i = 0; i < 3; i++) {
+			hang[i] = job_hang(&npu, 101 + i);
+			hang[i].submit.core_mask = 1u << i;
+			job_submit(&hang[i]);
+		}
+		use_with_jobs(&npu, &shared, n);
+		last.submit.priority = DRM_ZHOUYI_PRIORITY_REALTIME;
+		last.submit.bos = (uintptr_t)uses;
+		last.submit.bo_count = 4;
+		job_submit(&last);
+		for (unsigned int i = 0; i < 3; i++)
+			npu_ioctl(npu.fd, DRM_IOCTL_ZHOUYI_ABORT,
+				  &(struct drm_zhouyi_abort){.cookie = 101 + i});
+		for (unsigned int i = 0; i < n + 4; i++)
+			event_next(&npu, 10000);
+		for (unsigned int i = 0; i < 3; i++)
+			job_destroy(&hang[i]);
+		job_destroy(&last);
+		bo_destroy(&shared);
+	}
+}
