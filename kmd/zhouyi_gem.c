@@ -346,7 +346,8 @@ static vm_fault_t zhouyi_sram_fault(struct vm_fault *vmf)
 	struct drm_gem_object *obj = vma->vm_private_data;
 	struct zhouyi_device *zdev = to_zhouyi(obj->dev);
 	struct zhouyi_bo *bo = to_zhouyi_bo(obj);
-	unsigned long offset = vmf->address - vma->vm_start;
+	/* Of the object: the mapping may have been cut. */
+	u64 offset = PFN_PHYS(vmf->pgoff - drm_vma_node_start(&obj->vma_node));
 	vm_fault_t ret;
 	int idx;
 

@@ -270,6 +270,24 @@ TEST_QUIET(the_static_memory_is_bounded_and_never_given_twice)
 		check_eq(bo[0].cpu[i], 0);
 }
 
+TEST_QUIET(a_part_of_a_mapping_of_static_memory_shows_what_it_did)
+{
+	struct npu npu = npu_open();
+	struct bo bo, part;
+
+	if (npu.info.zones < 2)
+		test_skip("this device has no static memory");
+	check_eq(bo_try_create(&npu, 8192, 1 << DRM_ZHOUYI_ZONE_SRAM, &bo), 0);
+	part = bo;
+	check_eq(bo_try_map(&bo), 0);
+	check_eq(bo_try_map(&part), 0);
+	bo.cpu[0] = 1;
+	bo.cpu[4096] = 2;
+	/* Its second page is looked at for the first time when the first one is not there. */
+	check_eq(munmap(part.cpu, 4096), 0);
+	check_eq(part.cpu[4096], 2);
+}
+
 TEST_QUIET(the_device_works_in_static_memory)
 {
 	struct npu npu = npu_open();
