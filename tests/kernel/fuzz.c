@@ -21,6 +21,9 @@
 
 #define HANDLES 12
 #define THREADS 2
+#define WINDOW (3ull << 30) /* no buffer can be larger */
+#define MOST_BYTES (4ull << 20)
+#define MISTAKES 12 /* at most, for each image */
 
 static struct npu npu; /* owned by main(), which renews it while no thread runs */
 static volatile bool stop;
@@ -128,6 +131,9 @@ static void do_create(struct fuzzer *f)
 	unsigned int slot = rnd(f) % HANDLES;
 
 	spoil(f, &arg, sizeof(arg));
+	/* What is refused costs nothing; gigabytes that are not take all the time there is. */
+	if (arg.size <= WINDOW && arg.size > MOST_BYTES)
+		arg.size %= MOST_BYTES;
 	if (call(CREATE, DRM_IOCTL_ZHOUYI_BO_CREATE, &arg) < 0)
 		return;
 	if (bo_handle[slot])
@@ -227,14 +233,65 @@ static void fill_syncs(struct fuzzer *f, struct drm_zhouyi_sync *sync, uint32_t 
 		spoil(f, sync, n * sizeof(*sync));
 }
 
+/* Everything a submission points to. */
+struct arrays {
+	struct drm_zhouyi_bo_use use[8];
+	struct drm_zhouyi_sync in[3], out[3];
+};
+
+static struct drm_zhouyi_submit fill_submit(struct fuzzer *f, const struct image *image,
+					    struct arrays *a, uint32_t handle)
+{
+	struct drm_zhouyi_submit arg = {
+		.cookie = one_in(f, 10) ? cookies : ++cookies,
+		.head = image->head,
+		.first_task = image->first_task,
+		.last_task = image->last_task,
+		.core_mask = 1 + rnd(f) % 7,
+		.in_syncs = (uintptr_t)a->in,
+		.out_syncs = (uintptr_t)a->out,
+		.bos = (uintptr_t)a->use,
+		.in_sync_count = one_in(f, 3) ? rnd(f) % 4 : 0,
+		.out_sync_count = rnd(f) % 4,
+		.sync_stride = sizeof(a->in[0]),
+		.bo_count = 1 + (one_in(f, 2) ? rnd(f) % 8 : 0),
+		.bo_stride = sizeof(a->use[0]),
+		.tcb_count = image->n_tcbs,
+		.priority = rnd(f) % 4,
+		.timeout_ms = 1 + rnd(f) % 50,
+		.flags = rnd(f) % 2,
+	};
+
+	fill_uses(f, a->use, arg.bo_count, handle);
+	fill_syncs(f, a->in, arg.in_sync_count);
+	fill_syncs(f, a->out, arg.out_sync_count);
+	return arg;
+}
+
+/*
+ * What is good but for one word costs next to nothing to try, compared with what it takes to
+ * write an image. Every other time it is a count, where arithmetic goes wrong first.
+ */
+static void submit_wrong(struct fuzzer *f, struct drm_zhouyi_submit arg)
+{
+	uint32_t *const counts[] = {&arg.bo_count, &arg.in_sync_count, &arg.out_sync_count,
+				    &arg.tcb_count};
+	uint32_t word = (uint32_t)odd_number(f);
+
+	if (one_in(f, 2))
+		*counts[rnd(f) % 4] = word;
+	else
+		memcpy((uint8_t *)&arg + rnd(f) % (sizeof(arg) / 4) * 4, &word, 4);
+	call(SUBMIT, DRM_IOCTL_ZHOUYI_SUBMIT, &arg);
+}
+
 static void do_submit(struct fuzzer *f)
 {
 	unsigned int slot = slot_of(f, bo_handle);
 	struct image_device device = npu.image;
-	struct drm_zhouyi_bo_use use[8];
-	struct drm_zhouyi_sync in[3], out[3];
 	struct drm_zhouyi_submit arg;
 	struct npu_insn insn[4];
+	struct arrays arrays;
 	struct image image;
 	uint64_t size = bo_size[slot];
 	uint8_t *cpu;
@@ -249,46 +306,10 @@ static void do_submit(struct fuzzer *f)
 	spoil(f, cpu, 0x1000);
 	spoil(f, cpu + IMAGE_PARAM, 16);
 	munmap(cpu, size);
-	arg = (struct drm_zhouyi_submit){
-		.cookie = one_in(f, 10) ? cookies : ++cookies,
-		.head = image.head,
-		.first_task = image.first_task,
-		.last_task = image.last_task,
-		.core_mask = 1 + rnd(f) % 7,
-		.in_syncs = (uintptr_t)in,
-		.out_syncs = (uintptr_t)out,
-		.bos = (uintptr_t)use,
-		.in_sync_count = one_in(f, 3) ? rnd(f) % 4 : 0,
-		.out_sync_count = rnd(f) % 4,
-		.sync_stride = sizeof(in[0]),
-		.bo_count = 1 + (one_in(f, 2) ? rnd(f) % 8 : 0),
-		.bo_stride = sizeof(use[0]),
-		.tcb_count = image.n_tcbs,
-		.group_count = device.groups,
-		.priority = rnd(f) % 4,
-		.timeout_ms = one_in(f, 2) ? 1 + rnd(f) % 50 : 50,
-		.flags = rnd(f) % 2,
-	};
-	fill_uses(f, use, arg.bo_count, bo_handle[slot]);
-	fill_syncs(f, in, arg.in_sync_count);
-	fill_syncs(f, out, arg.out_sync_count);
-	/* Where arithmetic goes wrong first */
-	switch (rnd(f) % 32) {
-	case 0:
-		arg.bo_count = (uint32_t)odd_number(f);
-		break;
-	case 1:
-		arg.in_sync_count = (uint32_t)odd_number(f);
-		break;
-	case 2:
-		arg.out_sync_count = (uint32_t)odd_number(f);
-		break;
-	case 3:
-		arg.tcb_count = (uint32_t)odd_number(f);
-		break;
-	default:
-		spoil(f, &arg, sizeof(arg));
-	}
+	arg = fill_submit(f, &image, &arrays, bo_handle[slot]);
+	arg.group_count = device.groups;
+	for (uint32_t n = rnd(f) % MISTAKES; n; n--)
+		submit_wrong(f, arg);
 	if (call(SUBMIT, DRM_IOCTL_ZHOUYI_SUBMIT, &arg) == 0 && one_in(f, 4))
 		call(ABORT, DRM_IOCTL_ZHOUYI_ABORT,
 		     &(struct drm_zhouyi_abort){.cookie = arg.cookie});
