@@ -371,8 +371,10 @@ static int zhouyi_push_job(struct zhouyi_submission *sub)
 	drm_exec_init(&exec, DRM_EXEC_INTERRUPTIBLE_WAIT | DRM_EXEC_IGNORE_DUPLICATES,
 		      sub->job->bos->n);
 	ret = zhouyi_lock_bos(sub, &exec);
-	if (ret)
-		goto unlock;
+	if (ret) {
+		drm_exec_fini(&exec);
+		return ret;
+	}
 
 	mutex_lock(&file->submit_lock);
 	ret = zhouyi_add_job(sub);
@@ -380,14 +382,19 @@ static int zhouyi_push_job(struct zhouyi_submission *sub)
 		drm_sched_job_arm(&sub->job->base);
 		fence = dma_fence_get(&sub->job->base.s_fence->finished);
 		zhouyi_attach_fence(sub, fence);
+	}
+	/*
+	 * Before the job can be over: it has references to its buffers, so that those dropped here,
+	 * with some of the buffers still locked, are not the last ones.
+	 */
+	drm_exec_fini(&exec);
+	if (!ret) {
 		drm_sched_entity_push_job(&sub->job->base);
 		sub->job = NULL; /* may be over already */
 		zhouyi_signal_out_syncs(sub, fence);
 		dma_fence_put(fence);
 	}
 	mutex_unlock(&file->submit_lock);
-unlock:
-	drm_exec_fini(&exec);
 	return ret;
 }
 
