@@ -2,16 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Who may do what: identities as the kernel sees them, cgroups, containers.
 . "$(dirname "$0")/common"
+. "$(dirname "$0")/principals"
 plan 39
 
 config=$dir/zhouyid.json
-# Where clients of any user find program, socket and model; the tree may be hidden from them.
-mkdir "$dir/pub"
-cp -L "$B/zhouyi-cli" "$B/libzhouyi-client.so.1" "$dir/pub"
-sock=$dir/pub/s
-cli="$B/zhouyi-cli --socket $sock"
-pub="$dir/pub/zhouyi-cli --socket $sock"
-chmod 0755 "$dir" "$dir/pub"
 "$B/zhouyi-cc" --test-program copy --size 64 -o "$dir/pub/copy.elf" || exit 1
 head -c 64 /dev/urandom >"$dir/pub/input"
 chmod 0644 "$dir"/pub/copy.elf "$dir"/pub/input
@@ -37,15 +31,6 @@ says()
 	want=$1
 	shift
 	"$@" --json whoami | tr -d ' \n' | grep -qF -- "$want"
-}
-
-# as UID [GROUP] COMMAND...
-as()
-{
-	uid=$1 groups=--clear-groups
-	shift
-	case $1 in [0-9]*) groups=--groups=$1; shift ;; esac
-	LD_LIBRARY_PATH=$dir/pub setpriv --reuid="$uid" --regid="$uid" "$groups" "$@"
 }
 
 ok "one may ask who one is" $cli whoami
@@ -77,22 +62,8 @@ else
 	skip 12 "only root can be several users"
 fi
 
-# A cgroup of our own, without a service manager that would mind.
-cgroup=
-for root in /sys/fs/cgroup/unified /sys/fs/cgroup; do
-	[ -f $root/cgroup.procs ] && ! [ -d /run/systemd/system ] && mkdir $root/zytest.slice 2>/dev/null &&
-		cgroup=$root/zytest.slice && break
-done
-inside()
-{
-	sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$@"
-}
-remove_cgroup()
-{
-	[ -z "$cgroup" ] || rmdir "$cgroup/zytest.service" "$cgroup/shop.service/zytest.service" "$cgroup/shop.service" "$cgroup"
-}
+make_cgroup zytest.service shop.service/zytest.service
 if [ -n "$cgroup" ]; then
-	mkdir -p "$cgroup/zytest.service" "$cgroup/shop.service/zytest.service"
 	ok "a slice is known by its cgroup" says '"slice":"zytest.slice"' inside "$cgroup" $cli
 	ok "it has the core that it owns" says '"cores":[2]' inside "$cgroup" $cli
 	ok "and limits of its own" says '"of":"slice:zytest.slice"' inside "$cgroup" $cli
