@@ -10,7 +10,7 @@ plan 71
 
 config=$dir/zhouyid.json
 cp "$B/tests/e2e/inflight" "$dir/pub"
-for ms in 1 20 200; do
+for ms in 1 20 600; do
 	"$B/zhouyi-cc" --test-program "delay ${ms}000" --size 64 -o "$dir/pub/$ms.elf" || exit 1
 done
 head -c 64 /dev/urandom >"$dir/pub/input"
@@ -25,7 +25,7 @@ become()
 	exec sh -c '[ "$0" = - ] || echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" \
 		env LD_LIBRARY_PATH="$dir/pub" setpriv --reuid="$uid" --regid="$uid" "$groups" "$@"
 }
-# Whom the rule is about, and somebody else. The first as a program in the place of this shell, so that it can be ended.
+# Whom the rule is about, and somebody else; as programs in the place of this shell, or in one of their own.
 key_default=default key_group=group:23456 key_user=user:12345 key_slice=slice:zytest.slice key_unit=unit:zytest.service
 exec_subject()
 {
@@ -36,15 +36,16 @@ exec_subject()
 	unit) become "$cgroup/zytest.service" 12345 - "$@" ;;
 	esac
 }
-subject() { (exec_subject "$@"); }
-other()
+exec_other()
 {
 	case $kind in
-	default) "$@" ;;
-	group | user | slice) (become - 12346 - "$@") ;;
-	unit) (become "$cgroup/other.service" 12346 - "$@") ;;
+	default) become - 0 - "$@" ;;
+	group | user | slice) become - 12346 - "$@" ;;
+	unit) become "$cgroup/other.service" 12346 - "$@" ;;
 	esac
 }
+subject() { (exec_subject "$@"); }
+other() { (exec_other "$@"); }
 
 reloads=0
 read_again() { [ "$(grep -c "was read again" "$dir/daemon.log")" -ge $reloads ]; }
@@ -123,57 +124,79 @@ cell_cores()
 	infer subject --repeat 20 || return 1
 	[ "$before" = "$(ran 0) $(ran 2)" ] && [ "$(ran 1)" -eq $((one + 20)) ] && infer other --core-mask 4
 }
-# Both have the same to do, more than the device can do at once. When one has done it, the other has not.
+# start WHO N MS: requests in the background, which end with it; waits until they are on their way. Sets $pid.
+start()
+{
+	exec_$1 "$dir/pub/inflight" "$sock" "$dir/pub/$3.elf" "$2" >"$dir/$1" &
+	pid=$!
+	eventually grep -q submitted "$dir/$1"
+}
+stop()
+{
+	kill "$@"
+	wait "$@" 2>/dev/null
+}
+# device_ns WHO: how long its account has had cores. Root sees all of them.
+device_ns()
+{
+	uid=12346
+	[ "$1" = other ] || uid=12345
+	[ "$1 $kind" != "other default" ] || uid=0
+	$1 $pub --json accounts | tr -d ' \n' | sed 's/"uid"/\n&/g' | sed -n "s/^\"uid\":$uid,.*\"sessions\":[0-9]*,\"device_ns\":\([0-9]*\).*/\1/p" | head -n 1
+}
+# With ten times the weight it gets, as long as both want more, far more than the other.
 cell_weight()
 {
 	rule '"weight": 1000' || return 1
-	requests other 90 20 >"$dir/other" &
-	pid=$!
-	eventually grep -q submitted "$dir/other"
-	requests subject 60 20 >"$dir/subject"
-	left=$(status_field queued)
-	wait $pid
-	echo "$left are left"
-	[ "$left" -ge 45 ] && all_of 60 "$dir/subject" && all_of 90 "$dir/other"
+	start other 250 20 && theirs=$pid && start subject 250 20 && ours=$pid || return 1
+	mine=$(device_ns subject) other=$(device_ns other)
+	sleep 0.4
+	mine=$(($(device_ns subject) - mine)) other=$(($(device_ns other) - other))
+	stop $ours $theirs
+	echo "$mine ns and $other ns"
+	[ $mine -gt $((3 * other)) ]
 }
 # Behind what keeps every core busy exactly so many may wait.
 cell_queued()
 {
 	rule '"queued": 3' || return 1
-	$B/tests/e2e/inflight "$sock" "$dir/pub/200.elf" 6 >"$dir/hog" &
-	pid=$!
+	$B/tests/e2e/inflight "$sock" "$dir/pub/600.elf" 6 >"$dir/hog" &
+	hog=$!
 	eventually grep -q submitted "$dir/hog"
-	requests other 10 1 >"$dir/other" &
-	requests subject 10 1 >"$dir/subject"
-	wait $pid $!
+	start subject 10 1 && ours=$pid && start other 10 1 || return 1
+	wait $hog $ours $pid
 	cat "$dir/subject"
 	all_of 3 "$dir/subject" && grep -q '^7: ' "$dir/subject" && all_of 10 "$dir/other"
 }
+# used WHO WHAT: by its account.
+used() { $1 $pub --json accounts | tr -d ' \n' | grep -o "\"$2\":{\"used\":[0-9]*" | grep -o '[0-9]*$' | sort -n | tail -n 1; }
 # One at a time takes as long as all of them together.
 cell_on_device()
 {
 	rule '"on_device": 1' && took 400 requests subject 20 20 || return 1
-	! took 400 requests other 20 20
+	start other 250 20
+	several() { [ "$(used other running)" -gt 1 ]; }
+	eventually several
+	status=$?
+	stop $pid
+	return $status
 }
 # A fifth of three cores, but for what it may run ahead.
 cell_share_percent()
 {
 	rule '"share_percent": 20' && took 600 requests subject 30 20 || return 1
-	! took 600 requests other 30 20
+	! took 1800 requests other 60 20
 }
-# used WHAT: by the subject's account.
-used() { subject $pub --json accounts | tr -d ' \n' | grep -o "\"$1\":{\"used\":[0-9]*" | grep -o '[0-9]*$' | head -n 1; }
-holds() { [ "$(used models)" = 1 ] && [ "$(used buffers)" -gt 0 ]; }
+holds() { [ "$(used subject models)" = 1 ] && [ "$(used subject buffers)" -gt 0 ]; }
 # Somebody has a model and buffers; with a limit of just that there is nothing left for another one.
 cell_held()
 {
 	rule '"weight": 100' || return 1
 	exec_subject $pub stream "$dir/pub/1.elf" "$dir/pub/input" --period 50ms >/dev/null 2>&1 &
 	pid=$!
-	eventually holds && rule "\"$1\": $(used "$1")" && refused "may have" infer subject && infer other
+	eventually holds && rule "\"$1\": $(used subject "$1")" && refused "may have" infer subject && infer other
 	status=$?
-	kill $pid
-	wait $pid 2>/dev/null
+	stop $pid
 	rule '' && infer subject || return 1
 	return $status
 }
@@ -209,7 +232,7 @@ fi
 make_cgroup zytest.service other.service
 echo '{ "socket_mode": "0666" }' >"$config"
 start_daemon --config "$config"
-for model in 1 20 200; do
+for model in 1 20 600; do
 	$cli load "$dir/pub/$model.elf" >/dev/null
 done
 echo "#          $cells" >"$matrix"
