@@ -61,6 +61,9 @@ struct model {
 	uint64_t device_bytes;	  /* text, weights and all slots */
 	uint64_t n_requests;	  /* answered */
 	metrics_place place;	  /* where they count */
+	uint64_t device_ns;	  /* measured, times cores; warm-up runs are nobody's */
+	uint64_t live_ns;	  /* scratch of request_activity.c; else 0 */
+	uint64_t seen;		  /* likewise: by which look */
 	struct estimate estimate; /* of its run time; one kind of core */
 	struct list free_slots;	  /* slot.link */
 	unsigned int n_slots;

@@ -48,6 +48,7 @@ static const struct request_op request_ops[] = {
 	[ZY__REQUEST__BODY_EXPLAIN] = {ALWAYS, 0, request_explain},
 	[ZY__REQUEST__BODY_GET_PLAN] = {ALWAYS, 0, request_get_plan},
 	[ZY__REQUEST__BODY_GET_TRACE] = {ALWAYS, 0, request_get_trace},
+	[ZY__REQUEST__BODY_GET_ACTIVITY] = {ALWAYS, 0, request_get_activity},
 	[ZY__REQUEST__BODY_WHOAMI] = {ALWAYS, 0, request_whoami},
 	[ZY__REQUEST__BODY_TEST_ACCESS] = {ALWAYS, 0, request_test_access},
 	[ZY__REQUEST__BODY_GET_ACCOUNTS] = {ALWAYS, 0, request_get_accounts},

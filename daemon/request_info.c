@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <inttypes.h>
 
 #include "daemon/config.h"
@@ -70,20 +71,25 @@ static void describe_troubles(const struct scheduler *sched, Zy__Counter counter
 	}
 }
 
-struct reasons {
-	char texts[HEALTH_REASON_MAX_][HEALTH_TEXT_MAX], *list[HEALTH_REASON_MAX_];
-};
-
-static size_t list_reasons(const struct health *health, uint64_t now_ns, struct reasons *ret)
+int request_list_reasons(struct arena *arena, const struct health *health, uint64_t now_ns,
+			 size_t *ret_n, char ***ret)
 {
+	char **list = arena_array(arena, HEALTH_REASON_MAX_, sizeof(*list)), *text;
 	size_t n = 0;
 
-	for (unsigned int r = 0; r < HEALTH_REASON_MAX_; r++)
-		if (health->reasons & 1u << r) {
-			ret->list[n] = health_say(health, r, now_ns, ret->texts[n]);
-			n++;
-		}
-	return n;
+	if (!list)
+		return -ENOMEM;
+	for (unsigned int r = 0; r < HEALTH_REASON_MAX_; r++) {
+		if (!(health->reasons & 1u << r))
+			continue;
+		text = arena_alloc(arena, HEALTH_TEXT_MAX);
+		if (!text)
+			return -ENOMEM;
+		list[n++] = health_say(health, (enum health_reason)r, now_ns, text);
+	}
+	*ret_n = n;
+	*ret = list;
+	return 0;
 }
 
 void request_get_status(struct session *session, const Zy__Request *req, struct zy_fds *fds)
@@ -91,7 +97,6 @@ void request_get_status(struct session *session, const Zy__Request *req, struct 
 	const struct session_group *group = session->group;
 	const struct scheduler *sched = group->scheduler;
 	Zy__Counter counters[N_COUNTERS], *pointers[N_COUNTERS];
-	struct reasons reasons;
 	struct health health;
 	uint64_t now = loop_now();
 	Zy__Status status = ZY__STATUS__INIT;
@@ -115,8 +120,9 @@ void request_get_status(struct session *session, const Zy__Request *req, struct 
 	status.copied_bytes = sched->counters.copied_bytes;
 	health_of(group, now, &health);
 	status.health = (char *)health_state_name(health.state);
-	status.n_reasons = list_reasons(&health, now, &reasons);
-	status.reasons = reasons.list;
+	/* A message may have filled the arena on purpose: then it has to do without. */
+	(void)request_list_reasons(&session->group->arena, &health, now, &status.n_reasons,
+				   &status.reasons);
 	status.counters = pointers;
 	status.n_counters = N_COUNTERS;
 	response.body_case = ZY__RESPONSE__BODY_DAEMON;

@@ -16,6 +16,7 @@
 #include "proto/zhouyi.pb-c.h"
 
 struct buffer;
+struct health;
 
 typedef void request_handler(struct session *session, const Zy__Request *req, struct zy_fds *fds);
 
@@ -24,7 +25,8 @@ request_handler request_hello, request_load_model, request_open_model, request_c
 	request_create_binding, request_destroy_binding, request_cancel, request_get_status,
 	request_get_device, request_reserve, request_release, request_create_stream,
 	request_destroy_stream, request_get_stream, request_explain, request_get_plan,
-	request_get_trace, request_get_accounts, request_whoami, request_test_access;
+	request_get_trace, request_get_accounts, request_get_activity, request_whoami,
+	request_test_access;
 
 /* Success, without a body. */
 void reply_done(struct session *session, uint32_t serial);
@@ -40,6 +42,10 @@ void reply_refuse(struct session *session, uint32_t serial, enum zy_status statu
 
 /* Whether @name has at most @max bytes and is printable; if not it is refused. */
 bool request_check_name(struct session *session, uint32_t serial, const char *name, size_t max);
+
+/* The reasons of @health as texts, in the arena; -ENOMEM. */
+int request_list_reasons(struct arena *arena, const struct health *health, uint64_t now_ns,
+			 size_t *ret_n, char ***ret);
 
 /* "none", "one", "exact". */
 const char *request_placement_name(enum device_placement placement);
@@ -57,6 +63,9 @@ bool request_sees(const struct session *session, uint32_t uid);
  */
 bool request_may_look(struct session *session, uint32_t serial);
 void request_looked(struct session *session, uint64_t began_ns);
+
+/* Escaped, in the arena; NULL: that is full. */
+char *request_escape(struct arena *arena, const char *name);
 
 /* Names are cut somewhere, perhaps in the middle of a character: then a start of one is escaped. */
 #define REQUEST_NAME_MAX 48u

@@ -213,7 +213,7 @@ static void describe_account(struct account *account, Zy__Account *ret)
 	ret->share_percent = limits->share_percent;
 }
 
-static char *escape(struct arena *arena, const char *name)
+char *request_escape(struct arena *arena, const char *name)
 {
 	char *text = arena_alloc(arena, REQUEST_NAME_MAX);
 
@@ -227,8 +227,8 @@ static int describe_usage(struct arena *arena, const struct account_usage *usage
 	if (!*ret)
 		return -ENOMEM;
 	zy__usage__init(*ret);
-	(*ret)->client = escape(arena, usage->client);
-	(*ret)->model = escape(arena, usage->model);
+	(*ret)->client = request_escape(arena, usage->client);
+	(*ret)->model = request_escape(arena, usage->model);
 	(*ret)->requests = usage->n_requests;
 	(*ret)->device_time = usage->device_ns;
 	return (*ret)->client && (*ret)->model ? 0 : -ENOMEM;
@@ -262,7 +262,7 @@ static int describe_client(struct arena *arena, const struct session *session,
 		return -ENOMEM;
 	zy__session_usage__init(*ret);
 	(*ret)->session = session->id;
-	(*ret)->client = escape(arena, tenant->name);
+	(*ret)->client = request_escape(arena, tenant->name);
 	(*ret)->pid = session->pid;
 	(*ret)->queued = tenant->client.n_queued;
 	(*ret)->running = tenant->client.n_on_device;

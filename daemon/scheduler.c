@@ -107,7 +107,10 @@ static void count_answer(struct scheduler *sched, const struct job *job,
 		return;
 	count_for_metrics(job, answer);
 	job->binding->model->n_requests++;
+	job->tenant->n_answered++;
+	job->tenant->n_failed += status != ZY_OK;
 	sched->counters.answered++;
+	sched->counters.answered_of[job->policy.class]++;
 	sched->counters.succeeded += status == ZY_OK;
 	sched->counters.faulted += status == ZY_DEVICE_FAULT;
 	sched->counters.cancelled += status == ZY_CANCELLED;
@@ -482,9 +485,11 @@ static uint64_t time_on_device(const struct job *job, const struct device_event 
 static void charge(struct scheduler *sched, struct job *job, uint64_t ns)
 {
 	policy_finished(sched->policy, &job->policy, ns, loop_now());
-	if (!job->is_internal)
-		account_ran(job->tenant->account, job->tenant->name, job->binding->model->name,
-			    ns * job->policy.n_cores);
+	if (job->is_internal)
+		return;
+	job->binding->model->device_ns += ns * job->policy.n_cores;
+	account_ran(job->tenant->account, job->tenant->name, job->binding->model->name,
+		    ns * job->policy.n_cores);
 }
 
 static void conclude(struct scheduler *sched, struct job *job, const struct device_event *event)

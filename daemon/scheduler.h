@@ -46,6 +46,7 @@ struct scheduler_counters {
 	uint64_t steps[RECOVERY_STEP_MAX_]; /* rungs taken */
 	uint64_t recoveries;
 	uint64_t recovery_max_ns; /* from the overrun to the end */
+	uint64_t answered_of[ZY_CLASS_MAX_];
 };
 
 /* A model, by the name it is listed under, whose runs have limits of their own. */

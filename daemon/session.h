@@ -68,6 +68,7 @@ struct session_group {
 	unsigned int n_pending; /* replies that the worker owes, to dead sessions too */
 	uint64_t next_id;
 	uint64_t n_numbers; /* given to streams and reservations */
+	uint64_t n_looks;   /* of request_activity.c, so far */
 	uint64_t started_ns;
 	uint64_t complained_ns; /* when a violation was last logged above debug */
 	bool draining;

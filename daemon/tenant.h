@@ -16,7 +16,9 @@ struct tenant {
 	unsigned int n_refs;
 	struct account *account; /* a reference */
 	struct policy_client client;
-	char name[32]; /* of the program, as it calls itself */
+	char name[32];		       /* of the program, as it calls itself */
+	uint64_t n_answered, n_failed; /* requests; the failed ones are among the answered */
+	uint64_t live_ns;	       /* scratch of request_activity.c; else 0 */
 };
 
 /* The reference on @account becomes the tenant's on success. -ENOMEM */

@@ -176,8 +176,9 @@ _Static_assert(sizeof(struct zy_complete) == 128, "entries have 128 bytes");
 /*
  * Feature bits of hello. Scheduling: n_cores and stream of submissions, the statuses
  * from ZY_DROPPED on, and the requests from Reserve to GetAccounts. Access: Whoami and
- * TestAccess.
+ * TestAccess. Activity: GetActivity.
  */
 #define ZY_FEATURE_SCHEDULING (UINT64_C(1) << 0)
 #define ZY_FEATURE_ACCESS (UINT64_C(1) << 1)
-#define ZY_FEATURES (ZY_FEATURE_SCHEDULING | ZY_FEATURE_ACCESS)
+#define ZY_FEATURE_ACTIVITY (UINT64_C(1) << 2)
+#define ZY_FEATURES (ZY_FEATURE_SCHEDULING | ZY_FEATURE_ACCESS | ZY_FEATURE_ACTIVITY)

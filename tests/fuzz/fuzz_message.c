@@ -484,6 +484,7 @@ static void step_setup(struct peer *peer)
 }
 
 #include "tests/fuzz/steps_ask.h"
+#include "tests/fuzz/steps_observe.h"
 #include "tests/fuzz/steps_schedule.h"
 
 static void step(struct tape *tape)
@@ -536,6 +537,8 @@ static void step(struct tape *tape)
 	case 14:
 		if (what & 0x40)
 			step_access(peer, tape);
+		else if (take(tape) & 1)
+			step_observe(peer);
 		else
 			peer->lazy = !peer->lazy;
 		break;

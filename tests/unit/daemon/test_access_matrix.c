@@ -46,6 +46,7 @@ static const struct {
 	{"get_plan", NULL},
 	{"get_trace", NULL},
 	{"get_accounts", NULL},
+	{"get_activity", NULL},
 	{"whoami", NULL},
 	/* An empty one is about nobody, and so about somebody else. */
 	{"test_access", "admin"},
