@@ -53,6 +53,7 @@ files := 755:$(B)/zhouyid:$(prefix)/sbin/zhouyid 755:$(B)/zhouyi-cli:$(prefix)/b
 	755:$(B)/zhouyi-cc:$(prefix)/bin/zhouyi-cc \
 	644:$(so).$(abi):$(libdir)/libzhouyi-client.so.$(abi) 644:$(client):$(libdir)/libzhouyi-client.a \
 	644:client/include/zhouyi-client.h:$(prefix)/include/zhouyi-client.h \
+	644:client/include/zhouyi-observe.h:$(prefix)/include/zhouyi-observe.h \
 	644:$(B)/client/zhouyi-client.pc:$(libdir)/pkgconfig/zhouyi-client.pc \
 	644:client/cli/completion.bash:$(prefix)/share/bash-completion/completions/zhouyi-cli \
 	644:docs/zhouyid.8:$(prefix)/share/man/man8/zhouyid.8 \

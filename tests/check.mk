@@ -15,12 +15,12 @@ check-e2e: all $(helpers) $(examples)
 	@B=$(B) SAN=$(SAN) tests/run $(wildcard tests/e2e/*.sh)
 %.run: %		; B=$(B) $<
 
-# The library exports what its header declares, and nothing else.
-$(B)/check-abi: $(so) client/include/zhouyi-client.h tests/check.mk
+# The library exports what its headers declare, and nothing else.
+$(B)/check-abi: $(so) $(wildcard client/include/*.h) tests/check.mk
 	@nm -D --defined-only $< | sed -n 's/.* \(zhouyi_[a-z0-9_]*\)@.*/\1/p' | sort -u >$(B)/abi
 	@printf '%s\n' '#!/bin/sh' 'echo TAP version 13; echo 1..1' \
-		'grep -o "zhouyi_[a-z0-9_]*(" client/include/zhouyi-client.h | tr -d "(" | sort -u | diff $(B)/abi - >&2 || printf "not "' \
-		'echo "ok 1 - the library exports what its header declares"' >$@; chmod +x $@
+		'grep -ho "zhouyi_[a-z0-9_]*(" client/include/*.h | tr -d "(" | sort -u | diff $(B)/abi - >&2 || printf "not "' \
+		'echo "ok 1 - the library exports what its headers declare"' >$@; chmod +x $@
 # The software NPU is freestanding and has no float: general registers suffice and only mem* is wanted.
 $(B)/check-npu: $(wildcard npu/*.[ch]) tests/check.mk
 	@mkdir -p $(B)

@@ -18,7 +18,7 @@ conf=$dir/root/etc/zhouyid/zhouyid.json
 ok "everything can be installed" in_tree install
 all_there()
 {
-	for f in sbin/zhouyid bin/zhouyi-cli bin/zhouyi-cc lib/libzhouyi-client.so.1 include/zhouyi-client.h \
+	for f in sbin/zhouyid bin/zhouyi-cli bin/zhouyi-cc lib/libzhouyi-client.so.1 include/zhouyi-client.h include/zhouyi-observe.h \
 		lib/pkgconfig/zhouyi-client.pc lib/systemd/system/zhouyid.service lib/systemd/system/zhouyid.socket \
 		lib/systemd/system/zhouyid-metrics.socket \
 		lib/sysusers.d/zhouyid.conf lib/tmpfiles.d/zhouyid.conf lib/udev/rules.d/60-zhouyi.rules \
