@@ -29,6 +29,7 @@ static void copy_classes(struct zhouyi_activity_class *ret, const Zy__Activity *
 			.queued = c->queued,
 			.running = c->running,
 			.device_ns = c->device_time,
+			.live_ns = c->live_time,
 			.answered = c->answered,
 		};
 	}
@@ -49,6 +50,7 @@ static void copy_clients(struct zhouyi_activity_client *ret, const Zy__Activity 
 			.queued = c->queued,
 			.running = c->running,
 			.device_ns = c->device_time,
+			.live_ns = c->live_time,
 			.answered = c->answered,
 			.failed = c->failed,
 		};
@@ -67,6 +69,7 @@ static void copy_models(struct zhouyi_activity_model *ret, const Zy__Activity *s
 			.users = m->users,
 			.requests = m->requests,
 			.device_ns = m->device_time,
+			.live_ns = m->live_time,
 			.estimate_ns = m->estimate,
 		};
 	}

@@ -101,7 +101,8 @@ static void list_classes(const struct scheduler *sched, struct activity_space *s
 		class->class_ = i;
 		class->queued = info.n_queued;
 		class->running = info.n_on_device;
-		class->device_time = info.device_ns + space->live_classes[i];
+		class->live_time = space->live_classes[i];
+		class->device_time = info.device_ns + class->live_time;
 		class->answered = sched->counters.answered_of[i];
 		space->class_list[i] = class;
 	}
@@ -133,6 +134,7 @@ static void add_numbers(const struct session *session, Zy__ActivityClient *ret)
 	ret->clients++;
 	ret->queued += tenant->client.n_queued;
 	ret->running += tenant->client.n_on_device;
+	ret->live_time += tenant->live_ns;
 	ret->device_time += tenant->client.device_ns + tenant->live_ns;
 	ret->answered += tenant->n_answered;
 	ret->failed += tenant->n_failed;
@@ -214,6 +216,7 @@ static void add_model_numbers(const struct model *model, Zy__ActivityModel *ret)
 	ret->models++;
 	ret->users += model->n_users;
 	ret->requests += model->n_requests;
+	ret->live_time += model->live_ns;
 	ret->device_time += model->device_ns + model->live_ns;
 }
 

@@ -178,13 +178,23 @@ json_t *cli_json_number(uint64_t number)
 	return json_integer(number > INT64_MAX ? INT64_MAX : (json_int_t)number);
 }
 
-int cli_json_print(json_t *json)
+static int json_print(json_t *json, size_t flags)
 {
-	int r = json ? json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : -1;
+	int r = json ? json_dumpf(json, stdout, flags | JSON_REAL_PRECISION(9)) : -1;
 
 	json_decref(json);
 	if (r < 0)
 		return cli_fail(CLI_FAILED, "out of memory");
 	putchar('\n');
 	return CLI_OK;
+}
+
+int cli_json_print(json_t *json)
+{
+	return json_print(json, JSON_INDENT(2));
+}
+
+int cli_json_line(json_t *json)
+{
+	return json_print(json, JSON_COMPACT);
 }

@@ -44,6 +44,7 @@ int cli_unload(struct cli *cli, int argc, char **argv);
 int cli_models(struct cli *cli, int argc, char **argv);
 int cli_status(struct cli *cli, int argc, char **argv);
 int cli_health(struct cli *cli, int argc, char **argv);
+int cli_top(struct cli *cli, int argc, char **argv);
 int cli_device(struct cli *cli, int argc, char **argv);
 int cli_metrics(struct cli *cli, int argc, char **argv);
 int cli_stream(struct cli *cli, int argc, char **argv);
@@ -111,6 +112,8 @@ json_t *cli_json_text(const char *text);
 json_t *cli_json_number(uint64_t number);
 /* Print and free; returns an exit code. */
 int cli_json_print(json_t *json);
+/* The same on one line, for those who read one after the other. */
+int cli_json_line(json_t *json);
 
 /* "1x128x128x3", or "?" without a shape; like cli_text(). */
 const char *cli_shape(const struct zhouyi_tensor *tensor);

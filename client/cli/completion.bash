@@ -22,8 +22,9 @@ _zhouyi_cli_value()
 	--uid) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
 	--gid) mapfile -t COMPREPLY < <(compgen -g -- "$cur") ;;
 	--unit | --slice) ;;
+	--sort) mapfile -t COMPREPLY < <(compgen -W 'time queue name' -- "$cur") ;;
 	--drop) mapfile -t COMPREPLY < <(compgen -W 'latest queue: block block:' -- "$cur") ;;
-	--top | --repeat | --timeout | --core-mask | --cores | --name | --deadline | --period | --budget | --jitter | --frames | --seconds | --seed | --duration) ;;
+	--top | --repeat | --timeout | --core-mask | --cores | --name | --deadline | --period | --budget | --jitter | --frames | --seconds | --seed | --duration | --delay | --count | -d | -n) ;;
 	*) return 1 ;;
 	esac
 }
@@ -41,17 +42,18 @@ _zhouyi_cli()
 		esac
 	done
 	case $command in
-	'') options+=' --version infer stream reserve explain plan accounts load unload models status health device metrics whoami policy inspect record simulate version help' ;;
+	'') options+=' --version infer stream reserve explain plan accounts load unload models status health top device metrics whoami policy inspect record simulate version help' ;;
 	infer) options+=' --output --labels --top --repeat --priority --deadline --core-mask --cores --timeout' ;;
 	stream) options+=' --period --frames --priority --deadline --core-mask --drop --reserve --budget --jitter' ;;
 	reserve) options+=' --probe --period --deadline --budget --jitter --core-mask' ;;
 	load) options+=' --name' ;;
 	health) options+=' --timeout' ;;
+	top) options+=' --delay --count --batch --sort' ;;
 	policy) options+=' --uid --gid --unit --slice' ;;
 	inspect) options+=' --instructions' ;;
 	record) options+=' --output --seconds' ;;
 	simulate) options+=' --policy --seed --duration --markdown' ;;
-	help) options='infer stream reserve explain plan accounts load unload models status health device metrics whoami policy inspect record simulate version help' ;;
+	help) options='infer stream reserve explain plan accounts load unload models status health top device metrics whoami policy inspect record simulate version help' ;;
 	esac
 	if [[ $cur == -* || -z $command || $command == help ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")

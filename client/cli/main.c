@@ -55,6 +55,14 @@ static const struct cli_command commands[] = {
 	 "      --timeout TIME     how long to wait for the daemon (5s)\n"
 	 "Fails if it is not.\n",
 	 cli_health},
+	{"top", "", "show who keeps the device busy, again and again",
+	 "  -d, --delay SECONDS    between two looks (1)\n"
+	 "  -n, --count N          stop after N\n"
+	 "  -b, --batch            print text, as without a terminal\n"
+	 "      --sort ORDER       time (default), queue, name\n"
+	 "Keys: q quits; c, m and p show clients, models or classes first; t, u and n sort by\n"
+	 "device time, queue or name. With --json it prints a line for each look.\n",
+	 cli_top},
 	{"device", "", "show the device and its counters", NULL, cli_device},
 	{"metrics", "[SOCKET]", "print what is counted, in the format of Prometheus",
 	 "SOCKET is where the daemon's metrics are; without it, metrics.sock beside its socket.\n",

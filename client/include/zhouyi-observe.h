@@ -32,11 +32,14 @@ struct zhouyi_activity_core {
 	uint64_t device_ns;
 };
 
-/* Device times are times cores from here on. */
+/*
+ * Device times are times cores from here on; live_ns is how much of them is of requests
+ * that are not answered yet.
+ */
 struct zhouyi_activity_class {
 	enum zhouyi_class request_class;
 	unsigned int queued, running;
-	uint64_t device_ns, answered;
+	uint64_t device_ns, live_ns, answered;
 };
 
 struct zhouyi_activity_client {
@@ -47,7 +50,7 @@ struct zhouyi_activity_client {
 	unsigned int uid;
 	const char *principal; /* "slice:cameras.slice"; empty: the user */
 	unsigned int queued, running;
-	uint64_t device_ns;
+	uint64_t device_ns, live_ns;
 	uint64_t answered, failed; /* the failed ones are among the answered */
 };
 
@@ -57,7 +60,7 @@ struct zhouyi_activity_model {
 	const char *name;    /* may be empty */
 	const char *hash;    /* its beginning; empty: all others together */
 	unsigned int users;  /* clients that have it open */
-	uint64_t requests, device_ns;
+	uint64_t requests, device_ns, live_ns;
 	uint64_t estimate_ns; /* of a run; 0: not known yet */
 };
 

@@ -35,6 +35,7 @@ static void tell_all(int socket)
 	class.running = 8;
 	class.device_time = 9;
 	class.answered = 10;
+	class.live_time = 27;
 	strange.class_ = 77;
 	one.session = 11;
 	one.clients = 1;
@@ -47,6 +48,7 @@ static void tell_all(int socket)
 	one.device_time = 16;
 	one.answered = 17;
 	one.failed = 18;
+	one.live_time = 28;
 	others.clients = 300;
 	model.models = 1;
 	model.name = (char *)"glyphs";
@@ -55,6 +57,7 @@ static void tell_all(int socket)
 	model.requests = 20;
 	model.device_time = 21;
 	model.estimate = 22;
+	model.live_time = 29;
 	a.now = 1;
 	a.uptime = 2;
 	a.health = (char *)"degraded";
@@ -116,6 +119,8 @@ Test(activity, it_is_what_the_daemon_tells)
 	cr_expect_str_eq(a->models[0].hash, "0123456789abcdef");
 	cr_expect(a->models[0].requests == 20 && a->models[0].device_ns == 21);
 	cr_expect_eq(a->models[0].estimate_ns, 22);
+	cr_expect(a->classes[0].live_ns == 27 && a->clients[0].live_ns == 28);
+	cr_expect_eq(a->models[0].live_ns, 29);
 	zhouyi_free(a);
 	fake_stop(&fake);
 }

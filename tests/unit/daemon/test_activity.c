@@ -148,6 +148,7 @@ Test(activity, what_was_done_is_counted_where_it_belongs)
 	cr_expect_eq(a->models[0]->users, 1);
 	cr_expect_eq(a->models[0]->requests, 3);
 	cr_expect_eq(a->models[0]->device_time, on_cores);
+	cr_expect_eq(a->models[0]->live_time + a->clients[0]->live_time, 0);
 	cr_expect_geq(a->models[0]->estimate, 5 * MS);
 	cr_expect_eq(a->classes[ZY_CLASS_INTERACTIVE]->answered +
 			     a->classes[ZY_CLASS_NORMAL]->answered +
@@ -177,6 +178,8 @@ Test(activity, what_runs_is_counted_while_it_runs)
 	cr_expect_eq(core, b->now - a->now, "one core was busy all the time");
 	cr_expect_eq(b->clients[0]->device_time - a->clients[0]->device_time, core);
 	cr_expect_eq(b->models[0]->device_time - a->models[0]->device_time, core);
+	cr_expect_geq(b->clients[0]->live_time, core);
+	cr_expect_eq(b->models[0]->live_time, b->clients[0]->live_time);
 	front_packet_finish(&packet);
 	front_receive(&front, client, &packet);
 	cr_expect_eq(packet.complete.status, ZY_OK);
