@@ -265,6 +265,66 @@ Test(daemon, running_jobs_may_finish_and_are_answered)
 	cr_expect_eq(child_status(), 0);
 }
 
+/*
+ * What a service manager is told
+ */
+
+static int manager;
+
+static void start_manager(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct timeval patience = {.tv_sec = 5};
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", directory);
+	manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	cr_assert_eq(bind(manager, (struct sockaddr *)&address, sizeof(address)), 0);
+	cr_assert_eq(setsockopt(manager, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+	setenv("NOTIFY_SOCKET", address.sun_path, 1);
+}
+
+static void stop_manager(void)
+{
+	close(manager);
+	unlink(getenv("NOTIFY_SOCKET"));
+	unsetenv("NOTIFY_SOCKET");
+}
+
+/* The next thing it is told. */
+static const char *told(void)
+{
+	static char text[2048];
+	ssize_t n = recv(manager, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+static bool begins(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+Test(daemon, the_service_manager_is_told_how_it_is)
+{
+	start_manager();
+	config.limits.sessions = 1;
+	start_child();
+	cr_expect_str_eq(told(), "STATUS=starting: opening the device");
+	cr_expect_str_eq(told(), "STATUS=ready");
+	cr_expect_str_eq(told(), "READY=1");
+	connect_to_child();
+	submit_one(NPU_OP_DELAY, 300000);
+	connect_to_child();
+	cr_expect_str_eq(told(), "STATUS=degraded: clients are turned away: limits.sessions is "
+				 "reached");
+	kill(child, SIGTERM);
+	cr_expect_str_eq(told(), "STOPPING=1");
+	cr_expect(begins(told(), "STATUS=draining: zhouyid is stopping"));
+	cr_expect_eq(child_status(), 0);
+	stop_manager();
+}
+
 Test(daemon, a_second_signal_aborts_what_would_run_for_ever)
 {
 	uint64_t start;
