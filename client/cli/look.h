@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What explain, plan, accounts and record share. */
+/* What explain, plan, accounts, record and top share. */
 #pragma once
 
 #include <stdbool.h>

@@ -174,14 +174,16 @@ static const char *show_line(FILE *out, const char *text, unsigned int columns)
 
 void screen_show(const char *text, const char *footer)
 {
-	struct screen_size size = screen_size();
+	struct screen_size size;
 	char *frame = NULL;
 	size_t n = 0;
 	FILE *out = open_memstream(&frame, &n);
 
 	if (!out)
 		return;
+	/* Before the size is read: what changes from now on is seen the next time. */
 	screen.changed = 0;
+	size = screen_size();
 	fputs("\033[H", out);
 	for (unsigned int i = 0; i + 1 < size.lines; i++)
 		text = show_line(out, text, size.columns);

@@ -9,15 +9,13 @@
 
 #include "client/cli/args.h"
 #include "client/cli/cli.h"
+#include "client/cli/look.h"
 #include "client/cli/screen.h"
 
 #define SECOND UINT64_C(1000000000)
 #define SHORTEST_NS (SECOND / 100)
 /* The first rates are wanted soon, even if they are of a short time. */
 #define FIRST_NS (SECOND / 4)
-/* Somebody else of the same user asked just now. */
-#define BUSY_NS (SECOND / 200)
-#define BUSY_TRIES 400
 
 struct top_options {
 	uint64_t delay_ns;
@@ -65,13 +63,12 @@ static void forget(struct watch *watch)
 
 static int ask(struct watch *watch, struct zhouyi_activity **ret)
 {
-	int r = -ZHOUYI_ERROR_BUSY;
+	unsigned int tries = 0;
+	int r;
 
-	for (int i = 0; r == -ZHOUYI_ERROR_BUSY && i < BUSY_TRIES; i++) {
+	do
 		r = zhouyi_activity_get(watch->client, ret);
-		if (r == -ZHOUYI_ERROR_BUSY)
-			sleep_until(clock_ns() + BUSY_NS);
-	}
+	while (look_again(r, &tries));
 	return r;
 }
 
