@@ -4,6 +4,7 @@
 
 #include "client/cli/args.h"
 #include "client/cli/look.h"
+#include "client/cli/table.h"
 
 static json_t *usages_json(const struct zhouyi_account *account)
 {
@@ -90,6 +91,28 @@ static void print_use(const char *name, uint64_t used, uint64_t limit)
 		printf("  %-14s %" PRIu64 "\n", name, used);
 }
 
+static void usages_text(const struct zhouyi_account *a)
+{
+	static const struct table table = {
+		.indent = 2,
+		.columns = {
+			{"CLIENT", -20}, {"MODEL", -24}, {"REQUESTS", 10}, {"DEVICE TIME", 14}}};
+
+	if (a->n_usages)
+		table_head(stdout, &table, 0);
+	for (size_t i = 0; i < a->n_usages; i++) {
+		const struct zhouyi_usage *u = &a->usages[i];
+		bool others = !u->client[0] && !u->model[0];
+		const char *client = u->client[0] ? u->client : "-";
+
+		table_row(stdout, &table, 0,
+			  (const char *[]){others ? "(others)" : client,
+					   u->model[0] ? u->model : "-",
+					   cli_format("%" PRIu64, u->requests),
+					   args_time_text(u->device_ns)});
+	}
+}
+
 static void account_text(const struct zhouyi_account *a)
 {
 	if (a->principal[0])
@@ -117,17 +140,7 @@ static void account_text(const struct zhouyi_account *a)
 		       c->session, c->client[0] ? cli_text(c->client) : "-", c->pid, c->queued,
 		       c->running, args_time_text(c->device_ns));
 	}
-	for (size_t i = 0; i < a->n_usages; i++) {
-		const struct zhouyi_usage *u = &a->usages[i];
-		bool others = !u->client[0] && !u->model[0];
-
-		printf("  %-20s %-24s %10" PRIu64 " requests %14s\n",
-		       others	      ? "(others)"
-		       : u->client[0] ? cli_text(u->client)
-				      : "-",
-		       u->model[0] ? cli_text(u->model) : "-", u->requests,
-		       args_time_text(u->device_ns));
-	}
+	usages_text(a);
 }
 
 int cli_accounts(struct cli *cli, int argc, char **argv)

@@ -9,11 +9,11 @@
 /* Several in one printf(): each call has a line of its own, for a while. */
 static char *line(size_t *ret_size)
 {
-	static char lines[8][320];
+	static char lines[16][320];
 	static unsigned int next;
 
 	*ret_size = sizeof(lines[0]);
-	return lines[next++ % 8];
+	return lines[next++ % 16];
 }
 
 static void say(const char *format, va_list args)
@@ -118,6 +118,18 @@ const char *cli_text(const char *text)
 	}
 	copy[n] = '\0';
 	return copy;
+}
+
+const char *cli_format(const char *format, ...)
+{
+	size_t size;
+	char *text = line(&size);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, size, format, args);
+	va_end(args);
+	return text;
 }
 
 const char *cli_size(uint64_t bytes)

@@ -100,9 +100,11 @@ const char *cli_socket(const struct cli *cli);
 /* Connect, or say how to get a daemon. Returns an exit code. */
 int cli_connect(const struct cli *cli, struct zhouyi_client **ret);
 
-/* Names come from strangers: control characters are shown as '?'. Static, per call site's line: 4
- * at a time. */
+/* Names come from strangers: control characters are shown as '?'. Static: 16 at a time, together
+ * with those that are like it. */
 const char *cli_text(const char *text);
+/* As printf() writes it; the same. */
+const char *cli_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "1.5 MiB"; the same. */
 const char *cli_size(uint64_t bytes);
 

@@ -7,6 +7,7 @@
 
 #include "client/cli/args.h"
 #include "client/cli/look.h"
+#include "client/cli/table.h"
 
 static json_t *occupants_json(const struct zhouyi_explanation *e)
 {
@@ -85,24 +86,31 @@ static void print_wait(const struct zhouyi_explanation *e, uint64_t busy_ns)
 
 static void print_occupants(const struct zhouyi_explanation *e)
 {
+	static const struct table table = {.indent = 2,
+					   .columns = {{"CLIENT", -20},
+						       {"SESSION", 8},
+						       {"UID", 8},
+						       {"CLASS", -11},
+						       {"TIME", 12},
+						       {"REQUESTS", 8}}};
+
 	if (e->n_occupants == 0)
 		return;
 	printf("meanwhile its cores (%s) were used by\n", look_cores(e->request.allowed_cores));
-	printf("  %-20s %8s %8s %-11s %12s %8s\n", "CLIENT", "SESSION", "UID", "CLASS", "TIME",
-	       "REQUESTS");
+	table_head(stdout, &table, 0);
 	for (size_t i = 0; i < e->n_occupants; i++) {
 		const struct zhouyi_occupant *o = &e->occupants[i];
+		const char *name = !o->session ? "(others)" : o->client[0] ? o->client : "-";
 
-		if (o->session)
-			printf("  %-20s %8" PRIu64 " %8u %-11s %12s %8u\n",
-			       o->client[0] ? cli_text(o->client) : "-", o->session, o->uid,
-			       zhouyi_class_name(o->request_class), args_time_text(o->ns),
-			       o->requests);
-		else
-			printf("  %-20s %8s %8s %-11s %12s %8u\n", "(others)", "", "", "",
-			       args_time_text(o->ns), o->requests);
+		table_row(stdout, &table, 0,
+			  (const char *[]){name,
+					   o->session ? cli_format("%" PRIu64, o->session) : "",
+					   o->session ? cli_format("%u", o->uid) : "",
+					   o->session ? zhouyi_class_name(o->request_class) : "",
+					   args_time_text(o->ns), cli_format("%u", o->requests)});
 	}
-	printf("  %-20s %8s %8s %-11s %12s\n", "(nobody)", "", "", "", args_time_text(e->idle_ns));
+	table_row(stdout, &table, 0,
+		  (const char *[]){"(nobody)", "", "", "", args_time_text(e->idle_ns), ""});
 }
 
 static void explanation_text(const struct zhouyi_explanation *e)

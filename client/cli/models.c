@@ -5,6 +5,7 @@
 
 #include "client/cli/cli.h"
 #include "client/cli/file.h"
+#include "client/cli/table.h"
 
 enum { OPT_NAME = CLI_OPTION_FIRST };
 
@@ -130,15 +131,24 @@ static int models_json(const struct zhouyi_model_list *list)
 
 static void models_table(const struct zhouyi_model_list *list)
 {
-	printf("%-24s %-16s %-4s %5s %5s %10s %10s  %s\n", "NAME", "TARGET", "KEPT", "USERS",
-	       "SLOTS", "MEMORY", "REQUESTS", "HASH");
+	static const struct table table = {.columns = {{"NAME", -24},
+						       {"TARGET", -16},
+						       {"KEPT", -4},
+						       {"USERS", 5},
+						       {"SLOTS", 5},
+						       {"MEMORY", 10},
+						       {"REQUESTS", 10},
+						       {"HASH", -12}}};
+
+	table_head(stdout, &table, 0);
 	for (size_t i = 0; i < list->n; i++) {
 		const struct zhouyi_model_summary *m = &list->models[i];
 
-		printf("%-24s %-16s %-4s %5u %5u %10s %10" PRIu64 "  %.12s\n",
-		       m->name[0] ? cli_text(m->name) : "-", cli_text(m->target),
-		       m->kept ? "yes" : "no", m->users, m->slots, cli_size(m->device_bytes),
-		       m->requests, cli_text(m->hash));
+		table_row(stdout, &table, 0,
+			  (const char *[]){m->name[0] ? m->name : "-", m->target,
+					   m->kept ? "yes" : "no", cli_format("%u", m->users),
+					   cli_format("%u", m->slots), cli_size(m->device_bytes),
+					   cli_format("%" PRIu64, m->requests), m->hash});
 	}
 }
 

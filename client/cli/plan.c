@@ -4,6 +4,7 @@
 
 #include "client/cli/args.h"
 #include "client/cli/look.h"
+#include "client/cli/table.h"
 
 /* Times of the plan are the daemon's: what people want is how far away they are. */
 static const char *from_now(const struct zhouyi_plan *plan, uint64_t at_ns)
@@ -123,70 +124,113 @@ static int plan_json(const struct zhouyi_plan *plan)
 
 static void print_cores(const struct zhouyi_plan *plan)
 {
-	printf("%-5s %-8s %7s %12s %9s %12s %12s\n", "CORE", "STATE", "RUNNING", "RESERVATIONS",
-	       "RESERVED", "TOLERANCE", "BUSY SO FAR");
+	static const struct table table = {.columns = {{"CORE", -5},
+						       {"STATE", -8},
+						       {"RUNNING", 7},
+						       {"RESERVATIONS", 12},
+						       {"RESERVED", 9},
+						       {"TOLERANCE", 12},
+						       {"BUSY SO FAR", 12}}};
+
+	table_head(stdout, &table, 0);
 	for (size_t i = 0; i < plan->n_cores; i++) {
 		const struct zhouyi_plan_core *c = &plan->cores[i];
+		const char *state = !c->healthy	 ? "broken"
+				    : c->held	 ? "held"
+				    : c->running ? "busy"
+						 : "idle";
 
-		printf("%-5u %-8s %7u %12u %7.1f %% %12s %12s\n", c->core,
-		       !c->healthy  ? "broken"
-		       : c->held    ? "held"
-		       : c->running ? "busy"
-				    : "idle",
-		       c->running, c->reservations, c->reserved_ppm / 1e4,
-		       c->reservations ? args_time_text(c->tolerance_ns) : "-",
-		       args_time_text(c->device_ns));
+		table_row(stdout, &table, 0,
+			  (const char *[]){cli_format("%u", c->core), state,
+					   cli_format("%u", c->running),
+					   cli_format("%u", c->reservations),
+					   cli_format("%.1f %%", c->reserved_ppm / 1e4),
+					   c->reservations ? args_time_text(c->tolerance_ns) : "-",
+					   args_time_text(c->device_ns)});
 	}
 }
 
 static void print_classes(const struct zhouyi_plan *plan)
 {
-	printf("\n%-11s %7s %7s %7s %12s\n", "CLASS", "QUEUED", "RUNNING", "FLOOR", "BUSY SO FAR");
+	static const struct table table = {.columns = {{"CLASS", -11},
+						       {"QUEUED", 7},
+						       {"RUNNING", 7},
+						       {"FLOOR", 7},
+						       {"BUSY SO FAR", 12}}};
+
+	putchar('\n');
+	table_head(stdout, &table, 0);
 	for (size_t i = 0; i < plan->n_classes; i++) {
 		const struct zhouyi_plan_class *c = &plan->classes[i];
 
-		printf("%-11s %7u %7u %5u %% %12s\n", zhouyi_class_name(c->request_class),
-		       c->queued, c->running, c->floor_percent, args_time_text(c->device_ns));
+		table_row(stdout, &table, 0,
+			  (const char *[]){zhouyi_class_name(c->request_class),
+					   cli_format("%u", c->queued),
+					   cli_format("%u", c->running),
+					   cli_format("%u %%", c->floor_percent),
+					   args_time_text(c->device_ns)});
 	}
 }
 
 static void print_reservations(const struct zhouyi_plan *plan)
 {
+	static const struct table table = {.columns = {{"RESERVED FOR", -16},
+						       {"MODEL", -16},
+						       {"CORE", 4},
+						       {"BUDGET", 11},
+						       {"PERIOD", 11},
+						       {"DEADLINE", 11},
+						       {"FRAMES", 8},
+						       {"EARLY", 6},
+						       {"OVERRUNS", 8},
+						       {"MISSED", 6}}};
+
 	if (plan->n_reservations == 0)
 		return;
-	printf("\n%-16s %-16s %4s %11s %11s %11s %8s %6s %8s %6s\n", "RESERVED FOR", "MODEL",
-	       "CORE", "BUDGET", "PERIOD", "DEADLINE", "FRAMES", "EARLY", "OVERRUNS", "MISSED");
+	putchar('\n');
+	table_head(stdout, &table, 0);
 	for (size_t i = 0; i < plan->n_reservations; i++) {
 		const struct zhouyi_plan_reservation *r = &plan->reservations[i];
 
-		printf("%-16s %-16s %4u %11s %11s %11s %8" PRIu64 " %6" PRIu64 " %8" PRIu64
-		       " %6" PRIu64 "\n",
-		       r->client[0] ? cli_text(r->client) : "-",
-		       r->model[0] ? cli_text(r->model) : "-", r->core,
-		       args_time_text(r->budget_ns), args_time_text(r->period_ns),
-		       args_time_text(r->deadline_ns), r->frames, r->early, r->overruns, r->missed);
+		table_row(stdout, &table, 0,
+			  (const char *[]){
+				  r->client[0] ? r->client : "-", r->model[0] ? r->model : "-",
+				  cli_format("%u", r->core), args_time_text(r->budget_ns),
+				  args_time_text(r->period_ns), args_time_text(r->deadline_ns),
+				  cli_format("%" PRIu64, r->frames),
+				  cli_format("%" PRIu64, r->early),
+				  cli_format("%" PRIu64, r->overruns),
+				  cli_format("%" PRIu64, r->missed)});
 	}
 }
 
 static void print_queue(const struct zhouyi_plan *plan)
 {
+	static const struct table table = {.columns = {{"REQUEST", 9},
+						       {"CLIENT", -16},
+						       {"MODEL", -16},
+						       {"CLASS", -11},
+						       {"CORES", 5},
+						       {"STARTS IN", 12},
+						       {"ENDS IN", 12},
+						       {"RESPONSE", 12}}};
+
 	if (plan->n_entries == 0) {
 		printf("\nnothing is queued\n");
 		return;
 	}
-	printf("\n%9s %-16s %-16s %-11s %5s %12s %12s %12s\n", "REQUEST", "CLIENT", "MODEL",
-	       "CLASS", "CORES", "STARTS IN", "ENDS IN", "RESPONSE");
+	putchar('\n');
+	table_head(stdout, &table, 0);
 	for (size_t i = 0; i < plan->n_entries; i++) {
 		const struct zhouyi_plan_entry *e = &plan->entries[i];
-		char number[24] = "-";
 
-		if (e->request)
-			snprintf(number, sizeof(number), "%" PRIu64, e->request);
-		printf("%9s %-16s %-16s %-11s %5s %12s %12s %12s\n", number,
-		       e->client[0] ? cli_text(e->client) : "-",
-		       e->model[0] ? cli_text(e->model) : "-", zhouyi_class_name(e->request_class),
-		       look_cores(e->cores), from_now(plan, e->start_ns), from_now(plan, e->end_ns),
-		       args_time_text(e->end_ns - e->accepted_ns));
+		table_row(stdout, &table, 0,
+			  (const char *[]){
+				  e->request ? cli_format("%" PRIu64, e->request) : "-",
+				  e->client[0] ? e->client : "-", e->model[0] ? e->model : "-",
+				  zhouyi_class_name(e->request_class), look_cores(e->cores),
+				  from_now(plan, e->start_ns), from_now(plan, e->end_ns),
+				  args_time_text(e->end_ns - e->accepted_ns)});
 	}
 	if (plan->n_entries < plan->queued)
 		printf("... and %zu more\n", plan->queued - plan->n_entries);

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "client/cli/top.h"
+#include "client/cli/table.h"
 
 #define MIN_COLUMNS 20u
 #define MIN_LINES 4u
@@ -166,7 +166,7 @@ static const char *show_line(FILE *out, const char *text, unsigned int columns)
 	char *line = strndup(text, n);
 
 	if (line)
-		top_cut(out, line, columns);
+		table_cut(out, line, columns);
 	free(line);
 	fputs("\033[K\n", out);
 	return text[n] ? text + n + 1 : text + n;
@@ -189,7 +189,7 @@ void screen_show(const char *text, const char *footer)
 		text = show_line(out, text, size.columns);
 	/* Nothing behind it: the screen must not scroll. */
 	fputs("\033[7m", out);
-	top_cut(out, footer, size.columns);
+	table_cut(out, footer, size.columns);
 	fputs("\033[0m\033[K", out);
 	if (fclose(out) == 0)
 		say(frame, n);

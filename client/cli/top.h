@@ -51,17 +51,5 @@ struct top_page {
 
 void top_print(FILE *out, const struct top *top, const struct top_page *page);
 
-/*
- * Up to @width columns of @text, to @out unless that is NULL. Returns how many. What is
- * not printable is a '?'.
- */
-unsigned int top_cut(FILE *out, const char *text, unsigned int width);
-
-/*
- * @text in exactly @width columns of a terminal, however wide its characters are: cut, or
- * filled up behind it, or before it if @right.
- */
-void top_column(FILE *out, const char *text, unsigned int width, bool right);
-
 /* One line. Returns an exit code. */
 int top_json(const struct top *top);

@@ -2,68 +2,14 @@
 /* What goes on, as text in columns: made for 80 of them, names get what is beyond that. */
 #include <inttypes.h>
 #include <string.h>
-#include <wchar.h>
 
 #include "client/cli/args.h"
 #include "client/cli/cli.h"
+#include "client/cli/table.h"
 #include "client/cli/top.h"
 
-#define WIDTH 80u
 #define CORE_WIDTH 20u
 #define BAR 8u
-
-/*
- * Columns
- */
-
-/* The next character of @text: its columns; @ret_bytes 0: what is there is none. */
-static unsigned int character(const char *text, size_t size, size_t *ret_bytes)
-{
-	mbstate_t state = {0};
-	wchar_t wide;
-	size_t n = mbrtowc(&wide, text, size, &state);
-	int columns = n == 0 || n > size ? -1 : wcwidth(wide);
-
-	*ret_bytes = columns < 0 ? 0 : n;
-	return columns < 0 ? 1 : (unsigned int)columns;
-}
-
-unsigned int top_cut(FILE *out, const char *text, unsigned int width)
-{
-	size_t size = strlen(text), bytes;
-	unsigned int used = 0, columns;
-
-	while (size) {
-		columns = character(text, size, &bytes);
-		if (used + columns > width)
-			break;
-		used += columns;
-		if (out && bytes)
-			fwrite(text, 1, bytes, out);
-		else if (out)
-			fputc('?', out);
-		text += bytes ? bytes : 1;
-		size -= bytes ? bytes : 1;
-	}
-	return used;
-}
-
-static void fill(FILE *out, unsigned int n)
-{
-	while (n--)
-		fputc(' ', out);
-}
-
-void top_column(FILE *out, const char *text, unsigned int width, bool right)
-{
-	unsigned int used = top_cut(NULL, text, width);
-
-	if (right)
-		fill(out, width - used);
-	top_cut(out, text, width);
-	if (!right)
-		fill(out, width - used);
-}
 
 /*
  * Lines. What is left of the page is counted down.
@@ -81,42 +27,34 @@ static bool line(struct printer *p, const char *text)
 	if (!p->left)
 		return false;
 	p->left--;
-	top_cut(p->out, text, p->width);
+	table_cut(p->out, text, p->width);
 	fputc('\n', p->out);
 	return true;
 }
 
-struct number {
-	char text[32];
-};
-
 /* Never longer than @width: a number that is cut is another number. */
-static struct number shorten(double value, int decimals, unsigned int width)
+static const char *shorten(double value, int decimals, unsigned int width)
 {
-	static const char units[] = " kMGTPE";
-	struct number ret;
-	size_t n;
+	static const char *const units[] = {"", "k", "M", "G", "T", "P", "E"};
+	char text[64];
 
-	for (unsigned int unit = 0; unit < sizeof(units) - 1; unit++, value /= 1000) {
-		n = (size_t)snprintf(ret.text, sizeof(ret.text), "%.*f", decimals, value);
-		if (n + (unit > 0) > width)
-			n = (size_t)snprintf(ret.text, sizeof(ret.text), "%.0f", value);
-		if (n + (unit > 0) > width)
-			continue;
-		if (unit)
-			snprintf(ret.text + n, sizeof(ret.text) - n, "%c", units[unit]);
-		return ret;
+	for (unsigned int i = 0; i < sizeof(units) / sizeof(units[0]); i++, value /= 1000) {
+		snprintf(text, sizeof(text), "%.*f%s", decimals, value, units[i]);
+		if (strlen(text) > width)
+			snprintf(text, sizeof(text), "%.0f%s", value, units[i]);
+		if (strlen(text) <= width)
+			return cli_format("%s", text);
 	}
-	return (struct number){"?"};
+	return "?";
 }
 
 /* A rate, or that there is none yet. */
-static struct number rate(const struct top *top, double value, unsigned int width)
+static const char *rate(const struct top *top, double value, unsigned int width)
 {
-	return top->interval_ns ? shorten(value, 1, width) : (struct number){"-"};
+	return top->interval_ns ? shorten(value, 1, width) : "-";
 }
 
-static struct number percent(const struct top *top, double share)
+static const char *percent(const struct top *top, double share)
 {
 	return rate(top, share * 100, 6);
 }
@@ -146,8 +84,8 @@ static void print_health(struct printer *p)
 		line(p, text);
 	}
 	snprintf(text, sizeof(text), "%s requests/s, %s failed/s; device %s %%; memory %s of %s",
-		 rate(p->top, p->top->answers, 8).text, rate(p->top, p->top->failures, 8).text,
-		 percent(p->top, p->top->device).text, cli_size(a->memory_used),
+		 rate(p->top, p->top->answers, 8), rate(p->top, p->top->failures, 8),
+		 percent(p->top, p->top->device), cli_size(a->memory_used),
 		 cli_size(a->memory_bytes));
 	line(p, text);
 }
@@ -190,143 +128,128 @@ static void print_cores(struct printer *p)
 }
 
 /*
- * Tables
+ * Tables: 80 columns wide
  */
 
-static void column(const struct printer *p, const char *text, unsigned int width)
+static const struct table tables[TOP_TABLE_MAX_] = {
+	[TOP_CLIENTS] = {.columns = {{"CLIENT", -18},
+				     {"PID", 7},
+				     {"USER", -8},
+				     {"QUEUED", 6},
+				     {"RUN", 4},
+				     {"REQ/S", 8},
+				     {"FAIL/S", 6},
+				     {"DEV %", 6},
+				     {"MEAN RUN", 9}}},
+	[TOP_MODELS] = {.columns = {{"MODEL", -25},
+				    {"HASH", -12},
+				    {"USERS", 5},
+				    {"REQ/S", 8},
+				    {"DEV %", 6},
+				    {"MEAN RUN", 9},
+				    {"ESTIMATE", 9}}},
+	[TOP_CLASSES] = {.columns = {{"CLASS", -38},
+				     {"QUEUED", 6},
+				     {"RUN", 4},
+				     {"REQ/S", 8},
+				     {"DEV %", 6},
+				     {"MEAN RUN", 13}}},
+};
+
+static const char *count(uint64_t n, unsigned int width)
 {
-	fputc(' ', p->out);
-	top_column(p->out, text, width, true);
+	return shorten((double)n, 0, width);
 }
 
-static void number(const struct printer *p, uint64_t n, unsigned int width)
-{
-	column(p, shorten((double)n, 0, width).text, width);
-}
-
-static void time_column(const struct printer *p, uint64_t ns, unsigned int width)
+static const char *time_text(uint64_t ns, unsigned int width)
 {
 	const char *text = ns ? args_time_text(ns) : "-";
 
-	column(p, strlen(text) <= width ? text : "hours", width);
+	return strlen(text) <= width ? text : "hours";
 }
 
-/* What comes after the name takes this much of a line. */
-static unsigned int name_width(const struct printer *p, unsigned int others)
+static const char *others_text(unsigned int n)
 {
-	unsigned int width = p->width > WIDTH ? p->width : WIDTH;
-
-	return width - others;
+	return cli_format("(%u other%s)", n, n == 1 ? "" : "s");
 }
-
-static void others_text(char *ret, size_t size, unsigned int n)
-{
-	snprintf(ret, size, "(%u other%s)", n, n == 1 ? "" : "s");
-}
-
-#define CLIENT_OTHERS 62u
 
 /* Whose it is: a slice or a unit without saying which of them, or a user. */
-static const char *owner(const struct zhouyi_activity_client *c, char *buf, size_t size)
+static const char *owner(const struct zhouyi_activity_client *c)
 {
 	const char *colon = strchr(c->principal, ':');
 
 	if (c->principal[0])
 		return colon ? colon + 1 : c->principal;
-	snprintf(buf, size, "%u", c->uid);
-	return c->session ? buf : "";
+	return c->session ? cli_format("%u", c->uid) : "";
 }
 
-static void print_client(struct printer *p, size_t i)
+static void print_row(const struct printer *p, enum top_table table, const char *const cells[])
+{
+	unsigned int width = table_width(&tables[table]);
+
+	table_row(p->out, &tables[table], p->width > width ? p->width - width : 0, cells);
+}
+
+static void print_client(const struct printer *p, size_t i)
 {
 	const struct zhouyi_activity_client *c = &p->top->now->clients[i];
 	const struct top_rate *r = &p->top->clients[i];
-	unsigned int name = name_width(p, CLIENT_OTHERS);
-	char others[32], user[16], pid[16] = "";
 
-	others_text(others, sizeof(others), c->clients);
-	if (c->pid)
-		snprintf(pid, sizeof(pid), "%d", c->pid);
-	top_column(p->out, c->session ? c->name : others, name, false);
-	column(p, pid, 7);
-	column(p, owner(c, user, sizeof(user)), 8);
-	number(p, c->queued, 6);
-	number(p, c->running, 4);
-	column(p, rate(p->top, r->answers, 8).text, 8);
-	column(p, rate(p->top, r->failures, 6).text, 6);
-	column(p, percent(p->top, r->device).text, 6);
-	time_column(p, r->mean_ns, 9);
-	fputc('\n', p->out);
+	print_row(p, TOP_CLIENTS,
+		  (const char *[]){c->session ? c->name : others_text(c->clients),
+				   c->pid ? cli_format("%d", c->pid) : "", owner(c),
+				   count(c->queued, 6), count(c->running, 4),
+				   rate(p->top, r->answers, 8), rate(p->top, r->failures, 6),
+				   percent(p->top, r->device), time_text(r->mean_ns, 9)});
 }
 
-static void print_clients_head(struct printer *p)
-{
-	top_column(p->out, "CLIENT", name_width(p, CLIENT_OTHERS), false);
-	fprintf(p->out, " %7s %8s %6s %4s %8s %6s %6s %9s\n", "PID", "USER", "QUEUED", "RUN",
-		"REQ/S", "FAIL/S", "DEV %", "MEAN RUN");
-}
-
-#define MODEL_OTHERS 55u
-
-static void print_model(struct printer *p, size_t i)
+static void print_model(const struct printer *p, size_t i)
 {
 	const struct zhouyi_activity_model *m = &p->top->now->models[i];
 	const struct top_rate *r = &p->top->models[i];
-	char others[32];
+	const char *name = m->name[0] ? m->name : "-";
 
-	others_text(others, sizeof(others), m->models);
-	top_column(p->out,
-		   !m->hash[0]	? others
-		   : m->name[0] ? m->name
-				: "-",
-		   name_width(p, MODEL_OTHERS), false);
-	fputc(' ', p->out);
-	top_column(p->out, m->hash, 12, false);
-	number(p, m->users, 5);
-	column(p, rate(p->top, r->answers, 8).text, 8);
-	column(p, percent(p->top, r->device).text, 6);
-	time_column(p, r->mean_ns, 9);
-	time_column(p, m->estimate_ns, 9);
-	fputc('\n', p->out);
+	print_row(p, TOP_MODELS,
+		  (const char *[]){m->hash[0] ? name : others_text(m->models), m->hash,
+				   count(m->users, 5), rate(p->top, r->answers, 8),
+				   percent(p->top, r->device), time_text(r->mean_ns, 9),
+				   time_text(m->estimate_ns, 9)});
 }
 
-static void print_models_head(struct printer *p)
-{
-	top_column(p->out, "MODEL", name_width(p, MODEL_OTHERS), false);
-	fprintf(p->out, " %-12s %5s %8s %6s %9s %9s\n", "HASH", "USERS", "REQ/S", "DEV %",
-		"MEAN RUN", "ESTIMATE");
-}
-
-#define CLASS_OTHERS 42u
-
-static void print_class(struct printer *p, size_t i)
+static void print_class(const struct printer *p, size_t i)
 {
 	const struct zhouyi_activity_class *c = &p->top->now->classes[i];
 	const struct top_rate *r = &p->top->classes[i];
 
-	top_column(p->out, zhouyi_class_name(c->request_class), name_width(p, CLASS_OTHERS), false);
-	number(p, c->queued, 6);
-	number(p, c->running, 4);
-	column(p, rate(p->top, r->answers, 8).text, 8);
-	column(p, percent(p->top, r->device).text, 6);
-	time_column(p, r->mean_ns, 13);
-	fputc('\n', p->out);
+	print_row(p, TOP_CLASSES,
+		  (const char *[]){zhouyi_class_name(c->request_class), count(c->queued, 6),
+				   count(c->running, 4), rate(p->top, r->answers, 8),
+				   percent(p->top, r->device), time_text(r->mean_ns, 13)});
 }
 
-static void print_classes_head(struct printer *p)
+static void print_head(const struct printer *p, enum top_table table)
 {
-	top_column(p->out, "CLASS", name_width(p, CLASS_OTHERS), false);
-	fprintf(p->out, " %6s %4s %8s %6s %13s\n", "QUEUED", "RUN", "REQ/S", "DEV %", "MEAN RUN");
+	unsigned int width = table_width(&tables[table]);
+
+	table_head(p->out, &tables[table], p->width > width ? p->width - width : 0);
 }
 
-static const struct {
-	void (*head)(struct printer *p);
-	void (*row)(struct printer *p, size_t i);
-} tables[TOP_TABLE_MAX_] = {
-	[TOP_CLIENTS] = {print_clients_head, print_client},
-	[TOP_MODELS] = {print_models_head, print_model},
-	[TOP_CLASSES] = {print_classes_head, print_class},
-};
+static void print_one(const struct printer *p, enum top_table table, size_t i)
+{
+	switch (table) {
+	case TOP_CLIENTS:
+		print_client(p, i);
+		break;
+	case TOP_MODELS:
+		print_model(p, i);
+		break;
+	case TOP_CLASSES:
+		print_class(p, i);
+		break;
+	case TOP_TABLE_MAX_:
+		break;
+	}
+}
 
 static size_t table_rows(const struct top *top, enum top_table table, const size_t **ret_order)
 {
@@ -357,10 +280,10 @@ static void print_table(struct printer *p, enum top_table table)
 		return;
 	p->left -= 2;
 	fputc('\n', p->out);
-	tables[table].head(p);
+	print_head(p, table);
 	shown = n <= p->left ? n : p->left - 1;
 	for (size_t i = 0; i < shown; i++)
-		tables[table].row(p, order ? order[i] : i);
+		print_one(p, table, order ? order[i] : i);
 	p->left -= (unsigned int)shown;
 	if (shown < n) {
 		fprintf(p->out, "... %zu more\n", n - shown);

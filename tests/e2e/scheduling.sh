@@ -145,5 +145,5 @@ fails "where nothing happens there is nothing to record" 1 "nothing was answered
 fails "a recording needs a length" 2 "--seconds is missing" $cli record -o "$dir/nothing.json"
 
 $cli accounts >"$dir/text"
-ok "accounts say who used the device" grep -q "greedy .*medium .*requests" "$dir/text"
+ok "accounts say who used the device" grep -Eq "greedy .*medium.* [0-9]+ +[0-9.]+ m?s" "$dir/text"
 ok "the daemon stops" stop_daemon
