@@ -34,16 +34,19 @@ check-kernel check-kernel-stock check-kernel-kasan:
 	@scripts/setup kernel && $(MAKE) --no-print-directory $(jobs) $@-run
 check-kernel-run: check-kernel-stock-run
 	@$(MAKE) --no-print-directory check-kernel-kasan-run
-check-kernel-stock-run check-kernel-kasan-run: check-kernel-%-run: all guest-programs $(B)/tests/e2e/clients
+check-kernel-stock-run check-kernel-kasan-run: check-kernel-%-run: all guest-programs $(B)/tests/e2e/clients $(B)/tests/kernel/backend
 	@B=$(B) TEST_SECONDS=3600 tests/run $(wildcard tests/kernel/$*_*.sh) $(if $(filter kasan,$*),tests/kernel/coverage.sh)
 guest_parts := $(patsubst %.c,$(B)/%.o,$(addprefix tests/kernel/,chain.c harness.c device.c))
 guest_programs := $(addprefix $(B)/tests/kernel/,uapi life fuzz nth)
 guest-programs: $(guest_programs)
-$(B)/tests/kernel/%.o: cflags += -I/usr/include/libdrm
+$(B)/tests/kernel/%.o: private cflags += -I/usr/include/libdrm
 $(B)/tests/kernel/fuzz: $(B)/tests/kernel/fuzz.o $(guest_parts)
 $(B)/tests/kernel/nth: $(B)/tests/kernel/nth.o $(guest_parts)
 $(B)/tests/kernel/life: $(B)/tests/kernel/life.o $(guest_parts)
 $(B)/tests/kernel/uapi: $(patsubst %.c,$(B)/%.o,$(wildcard tests/kernel/uapi*.c)) $(guest_parts)
+# The daemon's part brings its libraries.
+$(B)/tests/kernel/backend: $(B)/tests/kernel/backend.o $(guest_parts) $(daemon)
+	$(call say,LINK,$@)$(CC) $(cflags) $(LDFLAGS) -o $@ $^ $(call libs_of,libevent_core libevent_pthreads libmd libdrm) -lm
 $(guest_programs):
 	$(call say,LINK,$@)$(CC) $(cflags) $(LDFLAGS) -static -o $@ $^
 
