@@ -77,19 +77,21 @@ static int take_lock(struct socket_path *path)
 	}
 }
 
-/* A socket whose owner is gone refuses; whatever else happens, somebody may be there. */
-static bool is_answered(const struct sockaddr_un *address, int type)
+/* 0: there is. -ECONNREFUSED: its owner is gone. Whatever else happens, somebody may be there. */
+static int find_owner(const struct sockaddr_un *address, int type)
 {
 	zy_auto(zy_close) int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	return fd < 0 || connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
-	       errno != ECONNREFUSED;
+	if (fd < 0)
+		return -errno;
+	return connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
 }
 
 static int remove_stale(const struct socket_path *path, int type)
 {
 	const char *name = path->address.sun_path;
 	struct stat st;
+	int r;
 
 	if (lstat(name, &st) < 0)
 		return errno == ENOENT ? 0 : -errno;
@@ -97,8 +99,14 @@ static int remove_stale(const struct socket_path *path, int type)
 		log_error("%s exists and is not a socket", name);
 		return -EEXIST;
 	}
-	if (is_answered(&path->address, type)) {
-		log_error("another zhouyid is listening on %s", name);
+	r = find_owner(&path->address, type);
+	if (r != -ECONNREFUSED) {
+		/* -EAGAIN: too many wait for it. */
+		if (r == 0 || r == -EAGAIN)
+			log_error("another zhouyid is listening on %s", name);
+		else
+			log_error("%s is there, and nobody knows who listens on it: %s", name,
+				  strerror(-r));
 		return -EADDRINUSE;
 	}
 	if (unlink(name) < 0) {
