@@ -50,10 +50,11 @@ systemctl restart zhouyid
 ok "another group may be given a socket" sh -c 'runuser -u alice -- zhouyi-cli metrics | grep "^zhouyid_build_info{"'
 ok "others still may not" sh -c '! runuser -u mallory -- zhouyi-cli metrics'
 
+# First: systemd forgets what it listens on when it is told to listen elsewhere, and leaves the file.
+systemctl stop zhouyid-metrics.socket 2>/dev/null
+systemctl disable zhouyid-metrics.socket 2>/dev/null
 rm -r /run/systemd/system/zhouyid-metrics.socket.d
 systemctl daemon-reload
-systemctl disable zhouyid-metrics.socket 2>/dev/null
-systemctl stop zhouyid-metrics.socket 2>/dev/null
 systemctl restart zhouyid
 as_before() { is_active && ! loopback && [ "$(stat -c '%U:%G' /run/zhouyid/metrics.sock)" = zhouyid:zhouyid ]; }
 ok "all is as it was" as_before
