@@ -279,6 +279,7 @@ Test(activity, whoever_is_busy_is_listed_rather_than_who_is_not)
 	a = activity();
 	cr_expect_eq(a->clients[0]->session, watching()->id, "the last who came");
 	cr_expect_eq(a->clients[0]->running, 1);
+	front_packet_finish(&packet);
 	front_receive(&front, crowd[MANY - 1], &packet);
 	front_setup_finish(&s);
 	for (unsigned int i = 0; i < MANY; i++)
