@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Without the NPU that was asked for there is no service; when one appears, there is.
 . ./lib
-plan 6
+plan 8
 
 mark=$(now)
 drop_in <<-END
@@ -18,11 +18,14 @@ ok "with the usual device it is back" reads_an_a alice
 
 # A device node like any other, under the name that the NPU has.
 systemctl stop zhouyid.service
+mkdir -p /run/udev/rules.d
 echo 'SUBSYSTEM=="mem", KERNEL=="null", SYMLINK+="accel/accel0", TAG+="systemd"' >/run/udev/rules.d/99-test.rules
 udevadm control --reload
 ok "without a client and an NPU it stays down" sh -c '! systemctl is-active zhouyid.service'
 udevadm trigger --settle /sys/class/mem/null
-ok "the NPU's appearance starts it" eventually 10 is_active
+ok "a node appears where the NPU's would" test -c /dev/accel/accel0
+ok "the service manager sees it" eventually 5 is_active dev-accel-accel0.device
+ok "and starts the service" eventually 10 is_active
 rm /run/udev/rules.d/99-test.rules
 udevadm control --reload
 udevadm trigger --settle /sys/class/mem/null
