@@ -6,7 +6,7 @@ plan 15
 
 fails "without a daemon it is nothing" 3 "no daemon" $cli health
 config=$dir/zhouyid.json
-echo '{ "limits": { "sessions": 3 } }' >"$config"
+echo '{ "limits": { "sessions": 10 } }' >"$config"
 start_daemon --config "$config"
 said() { [ "$($cli health "$@")" = "$want" ]; }
 json_says() { $cli --json health | tr -d ' \n' | grep -q "$1"; }
@@ -35,7 +35,7 @@ ok "a configuration that is refused degrades it" eventually degraded "the config
 ok "for machines, too" json_says '"health":"degraded","reasons":\["theconfiguration'
 shown() { $cli status | grep -q "^  the configuration is refused"; }
 ok "the status says why, too" shown
-echo '{ "limits": { "sessions": 3 } }' >"$config"
+echo '{ "limits": { "sessions": 10 } }' >"$config"
 kill -HUP "$daemon_pid"
 want=ready
 ok "until it is mended" eventually said
@@ -48,6 +48,11 @@ for i in 1 2 3; do
 	$cli stream "$dir/delay.elf" "$dir/input" --period 50ms >"$dir/stream.$i" 2>&1 &
 	pids="$pids $!"
 done
+# Who asks is one, too; if there were no room for it, one of them might find none.
+all_there() { [ "$(status_field sessions)" = 4 ]; }
+eventually all_there
+echo '{ "limits": { "sessions": 3 } }' >"$config"
+kill -HUP "$daemon_pid"
 full() { ! $cli status >"$dir/out" 2>&1; }
 ok "there may be three clients" eventually full
 fails "then its health cannot be asked either" 3 "" $cli health
