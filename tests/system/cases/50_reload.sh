@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Reloading takes nothing from anybody, and a wrong configuration is not taken.
 . ./lib
-plan 13
+plan 17
 
 drop=/etc/zhouyid/zhouyid.json.d/test.json
 old=$(main_pid)
@@ -36,6 +36,10 @@ mark=$(now)
 ok "a wrong configuration fails the reload" sh -c "! systemctl reload zhouyid"
 named() { said_since "$mark" -o cat MESSAGE_ID="$(event 'The configuration was refused')" | grep "$drop:2: limits.sessions: "; }
 ok "the journal names file, line and key" named
+kill -HUP "$old"
+degraded() { property StatusText | grep "^degraded: the configuration is refused"; }
+ok "a daemon that is told to read it all the same says so in its status" eventually 20 degraded
+ok "and to health checks" sh -c "! zhouyi-cli health && zhouyi-cli health | grep 'the configuration is refused'"
 ok "the daemon keeps what it has" sh -c "zhouyi-cli --json whoami | grep '\"weight\": 105'"
 ok "is the same" test "$(main_pid)" = "$old"
 ok "and works" reads_an_a alice
@@ -48,3 +52,5 @@ rm $drop
 systemctl reset-failed zhouyid.service zhouyid.socket
 systemctl start zhouyid
 ok "corrected, it starts" reads_an_a alice
+ok "and all is well" test "$(property StatusText)" = ready
+ok "for health checks, too" zhouyi-cli health
