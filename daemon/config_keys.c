@@ -103,7 +103,7 @@ void config_init(struct config *config)
 			 .memory_bytes = GIB},
 		.limits =
 			{
-				.sessions = 64,
+				.sessions = 128,
 				.queued_per_session = 256,
 				.buffers_per_session = 256,
 				.buffer_bytes_per_session = 256 * MIB,
