@@ -29,13 +29,15 @@ $(B)/check-npu: $(wildcard npu/*.[ch]) tests/check.mk
 		'	grep -vwE "mem(cpy|set|move|cmp)|npu_[a-z0-9_]*|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_" | grep . >&2 && printf "not "' \
 		'echo "ok 1 - the software NPU is freestanding and free of float"' >$@; chmod +x $@
 
-# The driver, in guests that boot Debian's kernel and one that looks for mistakes. Programs for the guests are static.
+# The driver, in guests that boot Debian's kernel and one that looks for mistakes; a guest has one core, so two at a time.
+# Programs for the guests are static.
 check-kernel check-kernel-stock check-kernel-kasan:
 	@scripts/setup kernel && $(MAKE) --no-print-directory $(jobs) $@-run
 check-kernel-run: check-kernel-stock-run
 	@$(MAKE) --no-print-directory check-kernel-kasan-run
 check-kernel-stock-run check-kernel-kasan-run: check-kernel-%-run: all guest-programs $(B)/tests/e2e/clients $(B)/tests/kernel/backend
-	@B=$(B) TEST_SECONDS=3600 tests/run $(wildcard tests/kernel/$*_*.sh) $(if $(filter kasan,$*),tests/kernel/coverage.sh)
+	@B=$(B) TEST_SECONDS=3600 JOBS=2 tests/run $(wildcard tests/kernel/$*_*.sh)
+	@$(if $(filter kasan,$*),B=$(B) tests/run tests/kernel/coverage.sh)
 guest_parts := $(patsubst %.c,$(B)/%.o,$(addprefix tests/kernel/,chain.c harness.c device.c))
 guest_programs := $(addprefix $(B)/tests/kernel/,uapi life fuzz nth)
 guest-programs: $(guest_programs)
