@@ -36,8 +36,9 @@ check-kernel check-kernel-stock check-kernel-kasan:
 check-kernel-run: check-kernel-stock-run
 	@$(MAKE) --no-print-directory check-kernel-kasan-run
 check-kernel-stock-run check-kernel-kasan-run: check-kernel-%-run: all guest-programs $(B)/tests/e2e/clients $(B)/tests/kernel/backend
-	@B=$(B) TEST_SECONDS=3600 JOBS=2 tests/run $(wildcard tests/kernel/$*_*.sh)
+	@B=$(B) TEST_SECONDS=3600 JOBS=2 tests/run $(call longest_first,$(wildcard tests/kernel/$*_*.sh))
 	@$(if $(filter kasan,$*),B=$(B) tests/run tests/kernel/coverage.sh)
+longest_first = $(filter %_fuzz.sh %_uapi.sh,$1) $(filter-out %_fuzz.sh %_uapi.sh,$1)
 guest_parts := $(patsubst %.c,$(B)/%.o,$(addprefix tests/kernel/,chain.c harness.c device.c))
 guest_programs := $(addprefix $(B)/tests/kernel/,uapi life fuzz nth)
 guest-programs: $(guest_programs)
