@@ -607,6 +607,9 @@ static void run_events(struct world *w)
 		before = w->now_ns;
 		if (random_chance(w, 10))
 			ask_early(w, at);
+		/* What it started may be over before. */
+		if (w->n_events && w->events[0].at_ns < at)
+			at = w->events[0].at_ns;
 		if (at > w->now_ns)
 			w->now_ns = at;
 		while (w->n_events && w->events[0].at_ns <= w->now_ns &&
