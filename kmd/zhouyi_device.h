@@ -212,6 +212,7 @@ struct zhouyi_file {
 	struct zhouyi_device *zdev;
 	struct mutex submit_lock;	/* order of entities and their fences */
 	struct drm_pending_event *gone;	/* to be sent when the device is unplugged */
+	struct work_struct end_work;
 	atomic64_t busy_ns;
 	atomic64_t jobs;
 	struct drm_sched_entity entity[];	/* [n_slots][ZHOUYI_PRIORITIES] */

@@ -37,13 +37,24 @@ void zhouyi_file_free(struct kref *ref)
 	kvfree(container_of(ref, struct zhouyi_file, ref));
 }
 
-static void zhouyi_file_fini(struct zhouyi_file *file)
+static void zhouyi_file_end(struct work_struct *work)
 {
-	struct zhouyi_device *zdev = file->zdev;
+	struct zhouyi_file *file = container_of(work, struct zhouyi_file, end_work);
 
 	/* Not drm_sched_entity_destroy(): nobody is interested in what has not run yet. */
-	for (unsigned int i = 0; i < zdev->n_slots * ZHOUYI_PRIORITIES; i++)
+	for (unsigned int i = 0; i < file->zdev->n_slots * ZHOUYI_PRIORITIES; i++)
 		drm_sched_entity_fini(&file->entity[i]);
+}
+
+/*
+ * A scheduler that takes a job from an entity sorts that in again by its next job, also if it
+ * was killed in that moment, and it would stay there when it is freed. So entities end where
+ * schedulers start jobs, one after the other.
+ */
+static void zhouyi_file_fini(struct zhouyi_file *file)
+{
+	queue_work(file->zdev->start_wq, &file->end_work);
+	flush_work(&file->end_work);
 	mutex_destroy(&file->submit_lock);
 	kref_put(&file->ref, zhouyi_file_free);
 }
@@ -65,6 +76,7 @@ static int zhouyi_file_create(struct zhouyi_device *zdev, struct zhouyi_file **r
 	file->zdev = zdev;
 	kref_init(&file->ref);
 	mutex_init(&file->submit_lock);
+	INIT_WORK(&file->end_work, zhouyi_file_end);
 	for (unsigned int i = 0; i < zdev->n_slots; i++) {
 		struct drm_gpu_scheduler *sched = &zdev->slot[i].sched;
 
