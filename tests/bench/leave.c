@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "tests/bench/cpu.h"
 #include "zhouyi-client.h"
 
 static void must(int r, const char *what)
@@ -24,23 +25,6 @@ static void must(int r, const char *what)
 static void pause_ms(long ms)
 {
 	nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
-}
-
-/* Of the main thread of @pid: nanoseconds on a CPU. */
-static uint64_t loop_cpu(const char *pid)
-{
-	char path[64];
-	uint64_t ns = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%s/task/%s/schedstat", pid, pid);
-	file = fopen(path, "r");
-	if (!file || fscanf(file, "%" SCNu64, &ns) != 1) {
-		perror(path);
-		exit(1);
-	}
-	fclose(file);
-	return ns;
 }
 
 static void done(struct zhouyi_binding *binding, const struct zhouyi_result *result, void *arg)
@@ -112,14 +96,14 @@ int main(int argc, char **argv)
 		struct zhouyi_client *client = fill(argv[1], argv[2], n + 16, &middle);
 
 		wait_queued(argv[1], n);
-		before = loop_cpu(argv[3]);
+		before = cpu_ns(atoi(argv[3]));
 		must(zhouyi_cancel(client, middle), "cancel");
 		pause_ms(2);
-		printf("cancel,%u,%" PRIu64 "\n", round, loop_cpu(argv[3]) - before);
-		before = loop_cpu(argv[3]);
+		printf("cancel,%u,%" PRIu64 "\n", round, cpu_ns(atoi(argv[3])) - before);
+		before = cpu_ns(atoi(argv[3]));
 		zhouyi_client_close(client);
 		pause_ms(20);
-		printf("disconnect,%u,%" PRIu64 "\n", round, loop_cpu(argv[3]) - before);
+		printf("disconnect,%u,%" PRIu64 "\n", round, cpu_ns(atoi(argv[3])) - before);
 	}
 	return 0;
 }

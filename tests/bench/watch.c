@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/bench/cpu.h"
 #include "zhouyi-observe.h"
 
 #define N_CLIENTS 64
@@ -51,23 +52,6 @@ static void sleep_until(uint64_t at_ns)
 
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
 		;
-}
-
-/* Of the main thread of @pid: nanoseconds on a CPU. */
-static uint64_t cpu_ns(pid_t pid)
-{
-	char path[64];
-	uint64_t ns = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", pid, pid);
-	file = fopen(path, "r");
-	if (!file || fscanf(file, "%" SCNu64, &ns) != 1) {
-		perror(path);
-		exit(1);
-	}
-	fclose(file);
-	return ns;
 }
 
 /*
